@@ -1,0 +1,18 @@
+# One folder of src/retort is one floor of the house and one target. A floor links only to the floors above it in the list of
+# src/retort/CMakeLists.txt; the test `floor_plan` holds the includes to the same order.
+function(retort_folder name)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp")
+  set(target retort_${name})
+  add_library(${target} STATIC ${sources})
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/generated> $<INSTALL_INTERFACE:include>)
+  target_compile_features(${target} PUBLIC cxx_std_17)
+  target_link_libraries(${target} PUBLIC ${ARG_LINKS})
+  if(name STREQUAL "base")
+    target_precompile_headers(${target} PRIVATE "${CMAKE_SOURCE_DIR}/src/retort/base/prelude.h")
+  else()
+    target_precompile_headers(${target} REUSE_FROM retort_base)
+  endif()
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  set_property(GLOBAL APPEND PROPERTY RETORT_FOLDERS ${target})
+endfunction()

@@ -1,0 +1,18 @@
+// Files appear whole or not at all, and every failure names the path.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace retort {
+
+std::string read_file(const std::string& path);           // throws DataError
+std::string read_maybe_gzip(const std::string& path);      // inflates .gz (by content); throws DataError with the path on damage
+void write_file(const std::string& path, std::string_view bytes);  // temp, fsync, rename, fsync folder; throws StorageError
+void make_folders(const std::string& path);                // throws StorageError
+bool file_exists(const std::string& path);
+std::string hex_digest(std::string_view bytes);            // 16 hex digits, FNV-1a based; stable across machines; not cryptographic
+uint32_t crc32_of(std::string_view bytes);
+
+}  // namespace retort

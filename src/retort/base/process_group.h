@@ -1,0 +1,30 @@
+// Many processes, one run: libtorch's c10d with torchrun's variables (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "retort/base/tensor.h"
+
+namespace retort {
+
+class ProcessGroup {
+ public:
+  // One process when WORLD_SIZE is unset or 1. Gloo on CPU. Throws ConfigError for inconsistent variables, TeacherError-free: a peer
+  // that does not come is a ConfigError after `timeout_seconds` that names the rendezvous address.
+  static ProcessGroup from_environment(double timeout_seconds = 120);
+  ProcessGroup();  // a group of one
+  int rank() const;
+  int size() const;
+  bool leader() const { return rank() == 0; }
+  void all_reduce_mean(Tensor& tensor) const;            // in place; no work in a group of one
+  void broadcast(Tensor& tensor, int from = 0) const;    // in place
+  Tensor all_gather(const Tensor& tensor) const;         // equal shapes; concatenated along dim 0 in rank order
+  void barrier() const;
+
+ private:
+  struct Body;
+  std::shared_ptr<Body> body_;
+};
+
+}  // namespace retort

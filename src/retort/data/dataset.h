@@ -1,0 +1,63 @@
+// Data sets in memory: inputs, labels and stable sample ids.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "retort/base/knobs.h"
+#include "retort/base/random.h"
+#include "retort/base/tensor.h"
+
+namespace retort {
+
+// How raw inputs become what a net reads. Fitted on the training part, kept in config.json, so that `retort predict` prepares alike.
+struct InputSpec {
+  std::vector<int64_t> shape;             // [c,h,w] of images, [d] of prepared tables, clips [t,c,h,w]
+  std::vector<double> mean, deviation;    // per channel (images, after scaling to [0,1]); empty: none
+  std::vector<std::string> classes;
+  nlohmann::json table;                   // column encodings of a table; null for images
+  nlohmann::json to_json() const;
+  static InputSpec from_json(const nlohmann::json& value, const std::string& where);  // throws DataError
+};
+
+struct Dataset {
+  std::string name;
+  Tensor inputs;   // [n, …shape]; uint8 images (0-255) or float32
+  Tensor labels;   // [n] int64; -1 where unlabelled
+  Tensor ids;      // [n] int64, unique and stable: the row's position in its source
+  TensorMap extra; // what a world knows beside the label, [n, …]: "boxes" [n,k,5] (x1,y1,x2,y2,class; class -1 pads), "masks", "density", …
+  InputSpec spec;
+  int64_t size() const { return inputs.defined() ? inputs.size(0) : 0; }
+  int64_t classes() const { return static_cast<int64_t>(spec.classes.size()); }
+  Dataset take(const Tensor& rows) const;  // rows: [m] int64 positions
+};
+
+struct Splits {
+  Dataset train, unlabelled, validation, test;  // unlabelled: training rows whose labels were taken away (label -1)
+};
+
+// [data]
+struct DataKnobs {
+  std::string source = "digits";
+  int64_t train = 0, validation = 0, test = 0, labels_per_class = 0, split_seed = -1, resize = 0;
+  double label_fraction = 1, label_noise = 0;
+  std::vector<int64_t> classes;
+  std::string label = "", normalise = "standard";
+  bool keep_unlabelled = false, grey = false;
+  void describe(Knobs& knobs);
+};
+
+// By name (`retort data list`), by path (IDX or CIFAR folder, image folder, .csv/.tsv) or a generated world. Splits are drawn from
+// `split_seed`, or from `seed` when that is -1; sets with an official test part keep it. Names of public sets are looked for in $RETORT_DATA,
+// ./data, ../shared/data and the user's cache folder. Throws DataError / ConfigError.
+Splits load_splits(const DataKnobs& knobs, Seed seed);
+
+struct DataEntry {
+  std::string name, kind, about, licence, found_at;  // found_at: empty when missing
+};
+std::vector<DataEntry> known_data();
+
+}  // namespace retort

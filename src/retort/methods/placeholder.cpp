@@ -1,0 +1,1 @@
+#include "retort/base/tensor.h"

@@ -1,0 +1,122 @@
+// The supervised skeleton: owns the loop, checkpoints, metrics, interrupts, evaluation; a method only says its loss.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "retort/base/run.h"
+#include "retort/data/loader.h"
+#include "retort/teachers/teacher.h"
+#include "retort/train/optimiser.h"
+
+namespace retort {
+
+struct TrainKnobs {
+  int64_t epochs = 40, batch = 64, accumulate = 1, workers = 0, early_stop = 0, eval_every = 1;
+  double clip_norm = 0, ema = 0;
+  bool drop_last = false;
+  std::string keep = "last";          // last | best: which weights training ends with; best needs a validation part
+  std::vector<std::string> freeze;    // parameter names (prefix*) that stay as they are
+  OptimiserKnobs optimiser;
+  ScheduleKnobs schedule;
+  void describe(Knobs& knobs);
+};
+
+// A named, weighted sum: what a method returns for a step. Terms are logged one by one, and a NaN is blamed on its term.
+struct Term {
+  std::string name;
+  double weight;
+  Tensor value;  // scalar
+};
+class Loss {
+ public:
+  Loss& add(std::string name, Tensor value, double weight = 1);  // weight 0 leaves the term out of the graph but logs it
+  const std::vector<Term>& terms() const { return terms_; }
+  Tensor total() const;
+
+ private:
+  std::vector<Term> terms_;
+};
+
+class Trainer;
+
+// What a method sees at a step.
+struct Step {
+  Trainer& trainer;
+  const Batch& batch;
+  Tensor logits;                 // the student's, [b, classes]
+  const TensorMap& taps;         // the student's features, as asked for in Objective::student_taps
+  const Signals& teacher;        // as asked for in Objective::wanted (empty without a teacher)
+  int64_t step, total_steps, epoch, epochs;
+  const Tensor& labels() const { return batch.labels; }
+};
+
+// A method's part of a training run. Stateless losses use `objective(lambda)`.
+class Objective {
+ public:
+  virtual ~Objective() = default;
+  virtual std::vector<std::string> student_taps() const { return {}; }
+  virtual Wanted wanted() const { return {}; }
+  // Once, before the first step: make projectors (trainer.learn), memory banks, checks against the data.
+  virtual void setup(Trainer& trainer) {}
+  // The student's forward pass; override to run other weights or single blocks.
+  virtual Tensor forward(Trainer& trainer, const Batch& batch, Taps* taps);
+  virtual Loss loss(const Step& step) = 0;
+  virtual void after_step(const Step& step) {}
+  virtual void begin_epoch(Trainer& trainer, int64_t epoch) {}
+  virtual void end_epoch(Trainer& trainer, int64_t epoch) {}
+  // State beside the registered nets (memory banks, running statistics), for checkpoints.
+  virtual State state() const { return {}; }
+  virtual void load(const State& state) {}
+};
+
+std::unique_ptr<Objective> objective(Wanted wanted, std::function<Loss(const Step&)> loss);
+
+struct TrainJob {
+  std::string phase = "student";       // names the checkpoint and the rows of metrics.jsonl
+  Net* student = nullptr;              // trained in place
+  Teacher* teacher = nullptr;          // may be null
+  Objective* objective = nullptr;
+  const Dataset* train = nullptr;
+  const Dataset* validation = nullptr;  // may be null or empty
+  TrainKnobs knobs;
+  ViewKnobs views;
+  Seed seed;
+};
+
+struct TrainResult {
+  int64_t steps = 0, epochs = 0, best_epoch = -1;
+  double seconds = 0, best_score = 0;
+  bool stopped_early = false;
+};
+
+// The running loop, as objectives see it.
+class Trainer {
+ public:
+  Trainer(Run& run, TrainJob job);
+  ~Trainer();
+  TrainResult train();
+
+  Run& run();
+  const TrainJob& job() const;
+  Net& student();
+  Teacher* teacher();
+  const Dataset& data() const;
+  int64_t steps_per_epoch() const;
+  // Registers a helper net (projector, discriminator, peer) that learns beside the student: optimised, checkpointed, dropped at the end.
+  // The net stays owned by the objective. Settings default to the student's.
+  void learn(const std::string& name, Net& helper, double lr_scale = 1, const OptimiserKnobs* settings = nullptr);
+  Optimiser& optimiser();
+  double lr_factor() const;
+  Seed seed() const;
+
+ private:
+  struct Body;
+  std::unique_ptr<Body> body_;
+};
+
+// Runs a phase of the run to its end, or returns at once with the stored weights where a resumed run had finished it.
+TrainResult train(Run& run, TrainJob job);
+
+}  // namespace retort

@@ -63,6 +63,7 @@ struct RunFolderKnobs {
   std::string dir, cache = ".cache/retort", device = "auto";
   int64_t threads = 0, max_steps = 0;
   double checkpoint_seconds = 30;
+  bool latency = true;
   void describe(Knobs& knobs) {
     knobs("dir", dir, "run folder; runs/<date>-<name> when empty");
     knobs("cache", cache, "folder of things worth keeping between runs, such as trained teachers; empty for none");
@@ -70,6 +71,7 @@ struct RunFolderKnobs {
     knobs("threads", threads, "threads of tensor operations; 0 lets the size of the work decide", at_least(0));
     knobs("max_steps", max_steps, "stop every training after so many steps, for smoke tests; 0 for no limit", at_least(0));
     knobs("checkpoint_seconds", checkpoint_seconds, "seconds between checkpoints; 0 writes one at every step", at_least(0));
+    knobs("latency", latency, "measure the time an image takes");
   }
 };
 
@@ -92,6 +94,7 @@ struct Run {
   std::unique_ptr<MetricsLog> log;
   bool resume = false, quiet = false;
   Outcome outcome;
+  int64_t log_mark = 0;  // length of the log at the end of the last finished phase
 
   // Reads the top level and [run] of the recipe; opens nothing yet, so that a bad recipe leaves nothing behind.
   explicit Run(Recipe recipe, bool resume = false);

@@ -1,17 +1,12 @@
 // The classification skeleton: data, teacher, student, training, evaluation, table and report panels of one run.
 #pragma once
 
-#include "retort/stats/classification.h"
+#include "retort/train/scorecard.h"
+#include "retort/train/teacher_source.h"
 #include "retort/train/train.h"
 
 namespace retort {
 
-// [teacher]: where the teacher comes from.
-struct TeacherKnobs {
-  std::string kind = "train", net = "mlp-256-256", file, combine = "probabilities", show = "weights";
-  int64_t members = 1, seed = -1, data = 0;
-  void describe(Knobs& knobs);
-};
 // [student]
 struct StudentKnobs {
   std::string net = "mlp-24", start;
@@ -19,26 +14,32 @@ struct StudentKnobs {
   void describe(Knobs& knobs);
 };
 
-// Everything a classifier method works with; sections are read (and the run opened) by prepare_classifier.
+// Everything that a classifier method works with.
 struct ClassifierRun {
   Run& run;
   DataKnobs data_knobs;
-  TeacherKnobs teacher_knobs;
   StudentKnobs student_knobs;
-  TrainKnobs train_knobs, teacher_train_knobs;
-  ViewKnobs views, teacher_views;
+  TrainKnobs train_knobs;
+  std::vector<StageKnobs> stages;
+  ViewKnobs views;
   Splits splits;
-  std::unique_ptr<Teacher> teacher;  // null when the method needs none
-  Net make_student(Seed seed) const;
-  // Trains with the recipe's [train] settings.
-  TrainResult fit(const std::string& phase, Net& student, Objective& objective);
-  // Scores on the test part: metrics accuracy, nll, ece, aurc, agreement …
-  Scores score(const Net& net) const;
-  // Fills run.outcome (table rows teacher / alone / student, panels), saves the student, finishes.
-  void conclude(const Net& student);
+  std::unique_ptr<Teacher> teacher;  // null when the recipe has no [teacher]
+  Scorecard card;
+
+  // The student of the recipe: drawn from `seed`, then filled from student.start where that names a model. `outputs`: 0 for one per class.
+  Net make_student(Seed seed, int64_t outputs = 0) const;
+  // A training with the recipe's [data], [views], [train]; change what differs before running it.
+  TrainJob job(const std::string& phase, Net& student, Objective& objective) const;
+  TrainResult fit(const std::string& phase, Net& student, Objective& objective) { return train(run, job(phase, student, objective)); }
+  // Logits on the test part, [n, outputs], CPU.
+  Tensor test_logits(const Net& net) const;
+  // Adds the student to the table, writes it to the run folder, fills run.outcome. Further rows and panels may be added to `card` before.
+  // `decide`: how logits become class logits, for students with other heads.
+  void conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide = {});
 };
-// Reads all sections, calls run.open(), loads data, gets the teacher (cached by the digest of what made it). `needs`: refused with AccessError
-// when the teacher shows less.
+
+// Reads [data], [views], [teacher], [student], [train], opens the run, loads the data, gets the teacher and, with student.alone, trains the
+// student without one. Throws ConfigError, AccessError (the teacher shows less than `needs`), DataError.
 ClassifierRun prepare_classifier(Run& run, Access needs);
 
 }  // namespace retort

@@ -17,13 +17,12 @@ struct OptimiserKnobs {
   void describe(Knobs& knobs);
 };
 
-// Parameters that share settings. `lr_scale` multiplies the scheduled learning rate.
+// Parameters that share settings. `lr_scale` multiplies the scheduled learning rate. A parameter without a gradient stays as it is.
 struct ParamGroup {
   std::string name;
   Tensors params;
   OptimiserKnobs settings;
   double lr_scale = 1;
-  bool frozen = false;
 };
 
 // sgd, adam and adamw as in torch.optim (tests hold them equal to libtorch's to 1e-6).
@@ -32,7 +31,7 @@ class Optimiser {
   void add(ParamGroup group);
   std::vector<ParamGroup>& groups() { return groups_; }
   void zero_grad();
-  // `lr`: this step's factor of each group's own learning rate (the schedule).
+  // `lr_factor`: this step's factor of each group's own learning rate (the schedule). Tensors without a gradient are left alone.
   void step(double lr_factor);
   double clip_grad_norm(double max_norm);  // returns the norm before clipping, over all groups
   Tensors grads() const;                   // defined gradients, for all-reduce
@@ -40,9 +39,12 @@ class Optimiser {
   void load(const State& state);
 
  private:
+  struct Moments {
+    Tensor first, second;  // momentum or first moment; second moment
+    int64_t steps = 0;
+  };
   std::vector<ParamGroup> groups_;
-  std::vector<std::vector<Tensor>> first_, second_;  // moments, parallel to groups_
-  std::vector<int64_t> steps_;
+  std::vector<std::vector<Moments>> moments_;  // parallel to groups_
 };
 
 // The schedule's factor in [0, 1] at `step` of `total`.

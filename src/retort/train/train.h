@@ -15,7 +15,7 @@ namespace retort {
 struct TrainKnobs {
   int64_t epochs = 40, batch = 64, accumulate = 1, workers = 0, early_stop = 0, eval_every = 1;
   double clip_norm = 0, ema = 0;
-  bool drop_last = false;
+  bool drop_last = false, shuffle = true;
   std::string keep = "last";          // last | best: which weights training ends with; best needs a validation part
   std::vector<std::string> freeze;    // parameter names (prefix*) that stay as they are
   OptimiserKnobs optimiser;
@@ -39,6 +39,15 @@ class Loss {
   std::vector<Term> terms_;
 };
 
+// One part of a training with its own frozen parameters and its own run of the schedule, [[train.stages]].
+struct StageKnobs {
+  std::string name;
+  int64_t epochs = 1;
+  double lr_scale = 1;
+  std::vector<std::string> freeze;
+  void describe(Knobs& knobs);
+};
+
 class Trainer;
 
 // What a method sees at a step.
@@ -49,8 +58,12 @@ struct Step {
   const TensorMap& taps;         // the student's features, as asked for in Objective::student_taps
   const Signals& teacher;        // as asked for in Objective::wanted (empty without a teacher)
   int64_t step, total_steps, epoch, epochs;
+  size_t stage;
   const Tensor& labels() const { return batch.labels; }
 };
+
+// Cross-entropy with the labels of the step: mixed targets where views are mixed; unlabelled rows do not count.
+Tensor label_loss(const Step& step);
 
 // A method's part of a training run. Stateless losses use `objective(lambda)`.
 class Objective {
@@ -64,6 +77,7 @@ class Objective {
   virtual Tensor forward(Trainer& trainer, const Batch& batch, Taps* taps);
   virtual Loss loss(const Step& step) = 0;
   virtual void after_step(const Step& step) {}
+  virtual void begin_stage(Trainer& trainer, size_t stage) {}
   virtual void begin_epoch(Trainer& trainer, int64_t epoch) {}
   virtual void end_epoch(Trainer& trainer, int64_t epoch) {}
   // State beside the registered nets (memory banks, running statistics), for checkpoints.
@@ -81,6 +95,7 @@ struct TrainJob {
   const Dataset* train = nullptr;
   const Dataset* validation = nullptr;  // may be null or empty
   TrainKnobs knobs;
+  std::vector<StageKnobs> stages;       // empty: one stage of knobs.epochs
   ViewKnobs views;
   Seed seed;
 };
@@ -96,6 +111,9 @@ class Trainer {
  public:
   Trainer(Run& run, TrainJob job);
   ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+  // Throws DivergenceError (names term and step), Interrupted (after a checkpoint), AccessError (the teacher shows too little).
   TrainResult train();
 
   Run& run();
@@ -109,12 +127,16 @@ class Trainer {
   void learn(const std::string& name, Net& helper, double lr_scale = 1, const OptimiserKnobs* settings = nullptr);
   Optimiser& optimiser();
   double lr_factor() const;
+  // A fixed key of this phase, for streams that objectives need.
   Seed seed() const;
 
  private:
   struct Body;
   std::unique_ptr<Body> body_;
 };
+
+// Logits of every row in eval mode, in batches: [n, outputs].
+Tensor predict_logits(const Net& net, const Tensor& inputs, int64_t batch = 500);
 
 // Runs a phase of the run to its end, or returns at once with the stored weights where a resumed run had finished it.
 TrainResult train(Run& run, TrainJob job);

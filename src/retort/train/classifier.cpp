@@ -1,0 +1,131 @@
+#include "retort/train/classifier.h"
+
+#include <filesystem>
+
+#include "retort/base/error.h"
+#include "retort/base/progress.h"
+#include "retort/base/safetensors.h"
+#include "retort/nets/model_file.h"
+
+namespace retort {
+namespace {
+
+Dataset labelled_and_not(const Splits& splits) {
+  if (splits.unlabelled.size() == 0) return splits.train;
+  Dataset all = splits.train;
+  all.inputs = at::cat({splits.train.inputs, splits.unlabelled.inputs});
+  all.labels = at::cat({splits.train.labels, splits.unlabelled.labels});
+  all.ids = at::cat({splits.train.ids, splits.unlabelled.ids});
+  for (auto& [name, tensor] : all.extra) tensor = at::cat({tensor, splits.unlabelled.extra.at(name)});
+  return all;
+}
+
+// What the teacher says of the test part, [n, classes]; a teacher of hard labels counts as sure of them.
+Tensor teacher_test_logits(Teacher& teacher, const Dataset& test, at::Device device) {
+  Wanted wanted;
+  wanted.logits = teacher.access() >= Access::logits;
+  wanted.labels = !wanted.logits;
+  const Tensor inputs = prepared_inputs(test);
+  Tensors parts;
+  for (int64_t first = 0; first < test.size(); first += 500) {
+    const int64_t last = std::min(first + 500, test.size());
+    const Signals signals = teacher.ask(test.ids.slice(0, first, last), inputs.slice(0, first, last).to(device), /*repeats=*/false, wanted);
+    parts.push_back(wanted.logits ? signals.logits.cpu() : at::one_hot(signals.labels.cpu(), teacher.classes()).to(at::kFloat).mul(20));
+  }
+  return at::cat(parts);
+}
+
+int64_t bytes_of(const std::string& path) {
+  std::error_code none;
+  const auto size = std::filesystem::file_size(path, none);
+  return none ? 0 : static_cast<int64_t>(size);
+}
+
+}  // namespace
+
+void StudentKnobs::describe(Knobs& knobs) {
+  knobs("net", net, "architecture of the student, such as mlp-24, resnet8x0.5 or vit-tiny");
+  knobs("start", start, "a model whose weights the student starts from; drawn at random when empty");
+  knobs("alone", alone, "also train the same student without a teacher, for comparison");
+}
+
+Net ClassifierRun::make_student(Seed seed, int64_t outputs) const {
+  const Dataset& data = splits.train;
+  Net net = make_net(student_knobs.net, data.spec.shape, outputs > 0 ? outputs : data.classes(), seed);
+  if (!student_knobs.start.empty()) net.load(load_model(student_knobs.start).net.named_tensors(), student_knobs.start);
+  return net;
+}
+
+TrainJob ClassifierRun::job(const std::string& phase, Net& student, Objective& objective) const {
+  TrainJob job;
+  job.phase = phase;
+  job.student = &student;
+  job.teacher = teacher.get();
+  job.objective = &objective;
+  job.train = &splits.train;
+  job.validation = &splits.validation;
+  job.knobs = train_knobs;
+  job.stages = stages;
+  job.views = views;
+  job.seed = run.seed.stream("train");
+  return job;
+}
+
+Tensor ClassifierRun::test_logits(const Net& net) const { return predict_logits(net, prepared_inputs(splits.test).to(run.device)).cpu(); }
+
+void ClassifierRun::conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide) {
+  if (!run.group.leader()) return;
+  save_model(run.place.dir + "/student", student, splits.train.spec);
+  const Tensor logits = decide ? decide(test_logits(student)) : test_logits(student);
+  const Tensor reference = teacher ? teacher_test_logits(*teacher, splits.test, run.device) : Tensor();
+  Net net = student.clone();
+  net.to(at::kCPU);
+  card.add("student", logits, splits.test, &net, bytes_of(run.place.dir + "/student.safetensors"), reference, run.place.latency);
+  card.write_to(run.outcome, "student", splits.test);
+  run.outcome.data = {{"name", splits.train.name}, {"train", splits.train.size()}, {"validation", splits.validation.size()}, {"test", splits.test.size()}, {"classes", splits.train.spec.classes}};
+  if (!run.quiet) say(card.text());
+}
+
+ClassifierRun prepare_classifier(Run& run, Access needs) {
+  ClassifierRun c{run, run.recipe.read<DataKnobs>("data"), run.recipe.read<StudentKnobs>("student"), run.recipe.read<TrainKnobs>("train"), {}, run.recipe.read<ViewKnobs>("views"), {}, {}, {}};
+  for (int64_t i = 0; i < run.recipe.array_size("train.stages"); ++i) c.stages.push_back(run.recipe.read<StageKnobs>(fmt::format("train.stages[{}]", i)));
+  const bool has_teacher = run.recipe.has("teacher");
+  if (needs != Access::none && !has_teacher) {
+    throw ConfigError(fmt::format("{}: the method '{}' needs a teacher", run.recipe.name(), run.settings.method), "add a [teacher] section, for example: [teacher] kind = \"train\", net = \"mlp-256-256\"");
+  }
+  const TeacherSource source = has_teacher ? read_teacher_source(run, c.data_knobs, c.views) : TeacherSource{};
+  if (has_teacher && source.teacher.shown() < needs) {
+    throw AccessError(fmt::format("the method '{}' needs a teacher's {}, and this one shows {} only", run.settings.method, to_string(needs), to_string(source.teacher.shown())),
+                      "", static_cast<int>(source.teacher.shown()));
+  }
+  run.open();
+  c.splits = load_splits(c.data_knobs, run.seed.stream("data"));
+  if (has_teacher) {
+    c.teacher = make_teacher(run, source, c.splits, c.data_knobs);
+    const Net* net = c.teacher->net();
+    std::optional<Net> on_cpu;
+    if (net != nullptr) {
+      on_cpu = net->clone();
+      on_cpu->to(at::kCPU);
+    }
+    const int64_t bytes = on_cpu ? static_cast<int64_t>(serialise_safetensors(on_cpu->named_tensors()).size()) : 0;
+    if (run.group.leader()) {
+      const Tensor logits = teacher_test_logits(*c.teacher, c.splits.test, run.device);
+      c.card.add("teacher", logits, c.splits.test, on_cpu ? &*on_cpu : nullptr, bytes, {}, run.place.latency);
+    }
+  }
+  if (c.student_knobs.alone) {
+    const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
+    Net alone = c.make_student(run.seed.stream("student"));
+    c.fit("alone", alone, *learns_labels);
+    const Tensor reference = c.teacher ? teacher_test_logits(*c.teacher, c.splits.test, run.device) : Tensor();
+    const int64_t bytes = static_cast<int64_t>(serialise_safetensors(alone.named_tensors()).size());
+    Net net = alone.clone();
+    net.to(at::kCPU);
+    if (run.group.leader()) c.card.add("alone", c.test_logits(alone), c.splits.test, &net, bytes, reference, run.place.latency);
+  }
+  c.splits.train = labelled_and_not(c.splits);
+  return c;
+}
+
+}  // namespace retort

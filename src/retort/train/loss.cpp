@@ -1,0 +1,46 @@
+#include "retort/losses/soft_targets.h"
+#include "retort/train/train.h"
+
+namespace retort {
+namespace {
+
+class FunctionObjective : public Objective {
+ public:
+  FunctionObjective(Wanted wanted, std::function<Loss(const Step&)> loss) : wanted_(std::move(wanted)), loss_(std::move(loss)) {}
+  Wanted wanted() const override { return wanted_; }
+  Loss loss(const Step& step) override { return loss_(step); }
+
+ private:
+  Wanted wanted_;
+  std::function<Loss(const Step&)> loss_;
+};
+
+}  // namespace
+
+Loss& Loss::add(std::string name, Tensor value, double weight) {
+  terms_.push_back({std::move(name), weight, std::move(value)});
+  return *this;
+}
+
+Tensor Loss::total() const {
+  Tensor sum;
+  for (const auto& term : terms_) {
+    if (term.weight == 0) continue;
+    const Tensor part = term.weight == 1 ? term.value : term.value * term.weight;
+    sum = sum.defined() ? sum + part : part;
+  }
+  return sum;
+}
+
+Tensor Objective::forward(Trainer& trainer, const Batch& batch, Taps* taps) { return trainer.student().forward(batch.inputs, taps); }
+
+std::unique_ptr<Objective> objective(Wanted wanted, std::function<Loss(const Step&)> loss) {
+  return std::make_unique<FunctionObjective>(std::move(wanted), std::move(loss));
+}
+
+Tensor label_loss(const Step& step) {
+  return step.batch.targets.defined() ? losses::soft_cross_entropy(step.logits, step.batch.targets)
+                                      : losses::cross_entropy(step.logits, step.batch.labels);
+}
+
+}  // namespace retort

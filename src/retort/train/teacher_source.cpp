@@ -1,0 +1,158 @@
+#include "retort/train/teacher_source.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "retort/base/error.h"
+#include "retort/base/file.h"
+#include "retort/base/progress.h"
+#include "retort/nets/model_file.h"
+
+namespace retort {
+namespace {
+
+// Processes that want the same trained teacher: the first trains it, the others wait and read it.
+class FileLock {
+ public:
+  explicit FileLock(const std::string& path) : file_(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
+    if (file_ < 0 || ::flock(file_, LOCK_EX) != 0) throw StorageError(path + ": cannot be locked", "is run.cache writable?");
+  }
+  ~FileLock() { ::close(file_); }
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int file_;
+};
+
+std::string written(Knobs knobs) {
+  std::string text;
+  for (const auto& knob : knobs.all()) text += knob.name + "=" + to_toml(knob.get()) + "\n";
+  return text;
+}
+
+// Everything that decides the weights of a trained teacher; another run with the same text gets the same net.
+std::string recipe_of_member(const TeacherSource& source, Seed seed, Seed data_seed) {
+  DataKnobs data = source.data;
+  ViewKnobs views = source.views;
+  TrainKnobs train = source.train;
+  return fmt::format("net={}\nseed={}\ndata_seed={}\n{}{}{}", source.teacher.net, seed.value(), data_seed.value(), written(knobs_of(data)),
+                     written(knobs_of(views)), written(knobs_of(train)));
+}
+
+Net train_member(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits) {
+  const Dataset& data = splits.train;
+  const std::string key = hex_digest(recipe_of_member(source, seed, run.seed.stream("data")));
+  const bool kept = !run.place.cache.empty() && run.place.max_steps == 0;
+  const std::string stem = fmt::format("{}/teachers/{}", run.place.cache, key);
+  std::unique_ptr<FileLock> lock;
+  if (kept && run.group.size() == 1) {
+    make_folders(run.place.cache + "/teachers");
+    lock = std::make_unique<FileLock>(stem + ".lock");
+    if (file_exists(stem + ".safetensors")) {
+      if (!run.quiet) say(fmt::format("{}: {} from {}", phase, source.teacher.net, stem + ".safetensors"));
+      return load_model(stem).net;
+    }
+  }
+  Net net = make_net(source.teacher.net, data.spec.shape, data.classes(), seed.stream("net"));
+  const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
+  TrainJob job;
+  job.phase = phase;
+  job.student = &net;
+  job.objective = learns_labels.get();
+  job.train = &data;
+  job.validation = &splits.validation;
+  job.knobs = source.train;
+  job.views = source.views;
+  job.seed = seed;
+  train(run, job);
+  if (lock) save_model(stem, net, data.spec, /*own_config=*/true);
+  return net;
+}
+
+}  // namespace
+
+void TeacherKnobs::describe(Knobs& knobs) {
+  knobs("kind", kind, "train: train `net` here, once; file: weights that retort wrote; torchscript: a TorchScript file; random: never trained; store: captured signals",
+        one_of({"train", "file", "torchscript", "random", "store"}));
+  knobs("net", net, "architecture of a trained or random teacher (`retort methods --nets`)");
+  knobs("files", files, "file, torchscript, store: path of the teacher; several make an ensemble");
+  knobs("members", members, "train, random: how many teachers, from different seeds; several make an ensemble", at_least(1));
+  knobs("weights", weights, "weights of an ensemble's members; equal when empty", at_least(0));
+  knobs("combine", combine, "what an ensemble averages", one_of({"probabilities", "logits"}));
+  knobs("show", show, "the most that the student may see of the teacher", one_of({"hard_labels", "topk", "logits", "features", "weights"}));
+  knobs("seed", seed, "seed of the teacher; -1 takes the run's", at_least(-1));
+}
+
+Access TeacherKnobs::shown() const {
+  Access most = Access::weights;
+  if (kind == "torchscript") most = Access::logits;
+  if (kind != "store" && (members > 1 || files.size() > 1)) most = Access::logits;
+  return std::min(most, access_from(show));
+}
+
+TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKnobs& views) {
+  TeacherSource source;
+  source.data = data;
+  source.views = views;
+  const auto overlay = [&](const std::string& section, Knobs knobs) { run.recipe.read(section, knobs); };
+  overlay("teacher", knobs_of(source.teacher));
+  overlay("teacher.data", knobs_of(source.data));
+  overlay("teacher.views", knobs_of(source.views));
+  overlay("teacher.train", knobs_of(source.train));
+  const auto& t = source.teacher;
+  const bool from_file = t.kind == "file" || t.kind == "torchscript" || t.kind == "store";
+  if (from_file && t.files.empty()) {
+    throw ConfigError(fmt::format("{}: teacher.files: a teacher of kind '{}' needs a path", run.recipe.where("teacher"), t.kind), "teacher.files = [\"path\"]");
+  }
+  const size_t count = from_file ? t.files.size() : static_cast<size_t>(t.members);
+  if (!t.weights.empty() && t.weights.size() != count) {
+    throw ConfigError(fmt::format("{}: teacher.weights has {} entries for {} teachers", run.recipe.where("teacher.weights"), t.weights.size(), count), "one weight a teacher");
+  }
+  return source;
+}
+
+std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data) {
+  const TeacherKnobs& t = source.teacher;
+  const Seed seed = t.seed >= 0 ? Seed(static_cast<uint64_t>(t.seed)).stream("teacher") : run.seed.stream("teacher");
+  const int64_t classes = splits.train.classes();
+  const Access show = t.shown();
+  std::vector<std::unique_ptr<Teacher>> members;
+  if (t.kind == "train" || t.kind == "random") {
+    DataKnobs own = source.data, runs = data;
+    const bool same_data = written(knobs_of(own)) == written(knobs_of(runs));
+    const Splits other = t.kind == "train" && !same_data ? load_splits(source.data, run.seed.stream("data")) : Splits{};
+    for (int64_t i = 0; i < t.members; ++i) {
+      const Seed member = seed.stream("member", static_cast<uint64_t>(i));
+      const std::string phase = t.members == 1 ? "teacher" : fmt::format("teacher-{}", i + 1);
+      Net net = t.kind == "random" ? make_net(t.net, splits.train.spec.shape, classes, member.stream("net"))
+                                   : train_member(run, source, phase, member, same_data ? splits : other);
+      net.to(run.device);
+      members.push_back(net_teacher(net, show));
+    }
+  } else {
+    for (const auto& path : t.files) {
+      if (t.kind == "torchscript") {
+        members.push_back(torchscript_teacher(path, classes, run.device));
+      } else if (t.kind == "store") {
+        members.push_back(stored_teacher(path));
+      } else {
+        Net net = load_model(path).net;
+        net.to(run.device);
+        members.push_back(net_teacher(net, show));
+      }
+    }
+  }
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (members[i]->classes() == classes) continue;
+    throw ConfigError(fmt::format("{}: the teacher decides between {} classes and the data have {}", t.files.empty() ? run.recipe.where("teacher") : t.files[i],
+                                  members[i]->classes(), classes),
+                      "give the teacher the same classes, in the same order, as the data");
+  }
+  if (members.size() == 1) return std::move(members.front());
+  const std::vector<double> weights = t.weights.empty() ? std::vector<double>(members.size(), 1.0) : t.weights;
+  return ensemble_teacher(std::move(members), weights, t.combine == "logits");
+}
+
+}  // namespace retort

@@ -1,0 +1,32 @@
+// Where a run's teacher comes from: trained here (and kept for the next run), a file, TorchScript, a random net, captured signals, or several.
+#pragma once
+
+#include "retort/base/run.h"
+#include "retort/train/train.h"
+
+namespace retort {
+
+// [teacher]
+struct TeacherKnobs {
+  std::string kind = "train", net = "mlp-256-256", combine = "probabilities", show = "weights";
+  std::vector<std::string> files;
+  std::vector<double> weights;
+  int64_t members = 1, seed = -1;
+  void describe(Knobs& knobs);
+  Access shown() const;  // what a teacher of this kind lets be seen, before it is made
+};
+
+// [teacher], [teacher.data], [teacher.views] and [teacher.train]; the last three start from the run's own sections.
+struct TeacherSource {
+  TeacherKnobs teacher;
+  DataKnobs data;
+  ViewKnobs views;
+  TrainKnobs train;
+};
+TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKnobs& views);
+
+// `splits`: the run's own, used where the teacher learns from the same data. Trained teachers are kept in run.place.cache under the digest of
+// everything that made them; processes that need the same one wait for each other. Throws ConfigError when classes disagree.
+std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data);
+
+}  // namespace retort

@@ -10,13 +10,14 @@ namespace retort {
 
 class ProcessGroup {
  public:
-  // One process when WORLD_SIZE is unset or 1. Gloo on CPU. Throws ConfigError for inconsistent variables, TeacherError-free: a peer
-  // that does not come is a ConfigError after `timeout_seconds` that names the rendezvous address.
+  // One process when WORLD_SIZE is unset or 1. Gloo on CPU. Throws ConfigError for inconsistent variables, and for a peer
+  // that does not come within `timeout_seconds` (it names the rendezvous address). A peer that dies later is a ConfigError too.
   static ProcessGroup from_environment(double timeout_seconds = 120);
   ProcessGroup();  // a group of one
   int rank() const;
   int size() const;
   bool leader() const { return rank() == 0; }
+  static int local_rank();  // LOCAL_RANK: which of this host's processes; 0 when unset
   void all_reduce_mean(Tensor& tensor) const;            // in place; no work in a group of one
   void broadcast(Tensor& tensor, int from = 0) const;    // in place
   Tensor all_gather(const Tensor& tensor) const;         // equal shapes; concatenated along dim 0 in rank order

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ class Recipe {
 
   // Naming another method with `method=…` drops the recipe's [knobs]: they belong to the method they were written for.
   void set(const std::string& assignment);
-  // Same, from the entries of a TOML table given as text (the arms of a proof).
+  // Same, from the entries of a TOML table given as text (the arms of a proof): dotted keys and inline tables merge in, key by key.
   void set_table(const std::string& toml, const std::string& where);
 
   bool has(const std::string& dotted) const;                       // a key or a table, "train.stages"
@@ -43,6 +44,10 @@ class Recipe {
     return section;
   }
   void read(const std::string& dotted, Knobs& knobs);
+  // A table whole, as TOML lines for set_table(), "" if absent; all in it counts as read. For the arms of a proof.
+  std::string take(const std::string& dotted);
+  // What a knob that was read came to in the end (a default that depends on others), for resolved().
+  void note(const std::string& dotted, const KnobValue& value);
 
   // Every key must have been read by now. Throws ConfigError for the first that was not, with the nearest known key.
   void finish() const;
@@ -50,7 +55,8 @@ class Recipe {
   // "path:line" of a key or table, or the assignment it came from; the file's name when the key is not there.
   std::string where(const std::string& dotted) const;
   const std::string& name() const;  // path as given
-  std::string resolved() const;     // TOML of everything read so far, defaults included, that loads back to the same values
+  // TOML of everything read so far, defaults included, that loads back to the same values; without the keys in `except`.
+  std::string resolved(const std::set<std::string>& except = {}) const;
   std::string digest() const;       // 16 hex digits over the effective content (file and sets), independent of order and comments
 
  private:

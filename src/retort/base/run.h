@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "retort/base/checkpoint.h"
 #include "retort/base/process_group.h"
@@ -16,8 +17,8 @@ namespace retort {
 // A folder that one process at a time may write. Throws StorageError (not writable), ConfigError (in use, or holds another run).
 class RunFolder {
  public:
-  // `resume`: the folder must hold a run of the same recipe; otherwise it must be new, or empty.
-  RunFolder(std::string path, bool resume);
+  // `resume`: the folder may hold a run of the same `identity` (a digest of what the run computes); otherwise it must be new, or empty.
+  RunFolder(std::string path, bool resume, const std::string& identity);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -27,9 +28,12 @@ class RunFolder {
   void write_json(const std::string& name, const nlohmann::json& value) const;
 
  private:
+  void remove_parts() const;
   std::string path_;
   int lock_ = -1;
 };
+
+std::string run_identity(const std::string& folder);  // of the run in a folder, "" when it holds none; throws DataError
 
 // metrics.jsonl: one JSON object a line, {"phase":…, "step":…, …}. On resume it is cut back to the length that the checkpoint recorded.
 class MetricsLog {
@@ -45,7 +49,9 @@ class MetricsLog {
  private:
   std::string path_;
   int file_ = -1;
+  int64_t length_ = 0;
   std::string pending_;
+  std::chrono::steady_clock::time_point flushed_;
   void flush();
 };
 
@@ -83,6 +89,7 @@ struct Outcome {
   nlohmann::json data = nlohmann::json::object();
 };
 
+// Only the leader of a process group writes: on the other ranks `folder` and `log` are null, and the functions below do nothing.
 struct Run {
   Recipe recipe;
   RunKnobs settings;
@@ -90,21 +97,35 @@ struct Run {
   ProcessGroup group;
   Seed seed;
   at::Device device = at::kCPU;
+  std::string dir;  // path of the run folder, on every rank
   std::unique_ptr<RunFolder> folder;
   std::unique_ptr<MetricsLog> log;
-  bool resume = false, quiet = false;
+  bool resume = false;  // after open(): whether there is something to go on with
+  bool quiet = false;
   Outcome outcome;
-  int64_t log_mark = 0;  // length of the log at the end of the last finished phase
 
   // Reads the top level and [run] of the recipe; opens nothing yet, so that a bad recipe leaves nothing behind.
   explicit Run(Recipe recipe, bool resume = false);
-  // Checks that every key was read, makes (or re-opens) the folder, locks it, writes recipe.toml. Call when all sections are read.
+  // Checks that every key was read, makes (or re-opens) the folder, locks it, writes recipe.toml and a run.json with status "running".
+  // Call when all sections are read. Resuming re-opens run.dir; without one the folder that the recipe lies in, or the newest
+  // runs/<date>-<name> of the same recipe; where there is none, a new run begins.
   void open();
-  // Writes run.json from `outcome`. `method_version` facts and timings are added here.
-  void finish();
+  // Writes run.json from `outcome`, with versions and timings. Other ends: "interrupted", "failed".
+  void finish(const std::string& status = "finished");
+
+  std::string file(const std::string& name) const;  // path inside the folder; every rank may read it
+  void write(const std::string& name, std::string_view bytes) const;
+  void write_json(const std::string& name, const nlohmann::json& value) const;
+  void save(const std::string& name, const State& state) const;
+  void log_row(const nlohmann::json& row);
 
  private:
+  void open_folder();
+  void write_facts(const std::string& status) const;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  double cpu_before_ = 0;
+  nlohmann::json before_ = nlohmann::json::object();  // run.json of the run that this one goes on with
+  std::string begun_;
 };
 
 }  // namespace retort

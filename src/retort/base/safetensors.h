@@ -18,7 +18,8 @@ struct SafetensorsFile {
 // file or than 100 MB, bad JSON, overlapping or out-of-range offsets, sizes that disagree with shape and dtype, overflow, holes.
 SafetensorsFile read_safetensors(const std::string& path);
 SafetensorsFile parse_safetensors(std::string_view bytes, const std::string& name);
-// Atomic. Tensors are written contiguous, on CPU, in name order. Throws StorageError.
+// Atomic. Tensors are written contiguous, from CPU; the widest types first, then by name, so that every element is aligned. Throws
+// StorageError, or DataError for a type that the format does not know.
 void write_safetensors(const std::string& path, const TensorMap& tensors, const std::map<std::string, std::string>& metadata = {});
 std::string serialise_safetensors(const TensorMap& tensors, const std::map<std::string, std::string>& metadata = {});
 

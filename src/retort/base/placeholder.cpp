@@ -1,6 +1,0 @@
-#include "retort/base/run.h"
-#include "retort/base/error.h"
-#include "retort/base/progress.h"
-#include "retort/base/interrupt.h"
-#include "retort/base/safetensors.h"
-#include "retort/base/file.h"

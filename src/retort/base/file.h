@@ -18,6 +18,7 @@ void write_file_parts(const std::string& path, const std::vector<std::string_vie
 void make_folders(const std::string& path);                // throws StorageError
 bool file_exists(const std::string& path);
 std::string hex_digest(std::string_view bytes);            // 16 hex digits, FNV-1a based; stable across machines; not cryptographic
+std::string base64(std::string_view bytes);                // RFC 4648, padded
 uint32_t crc32_of(std::string_view bytes);
 
 }  // namespace retort

@@ -75,12 +75,12 @@ Tensor ClassifierRun::test_logits(const Net& net) const { return predict_logits(
 
 void ClassifierRun::conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide) {
   if (!run.group.leader()) return;
-  save_model(run.place.dir + "/student", student, splits.train.spec);
+  save_model(run.dir + "/student", student, splits.train.spec);
   const Tensor logits = decide ? decide(test_logits(student)) : test_logits(student);
   const Tensor reference = teacher ? teacher_test_logits(*teacher, splits.test, run.device) : Tensor();
   Net net = student.clone();
   net.to(at::kCPU);
-  card.add("student", logits, splits.test, &net, bytes_of(run.place.dir + "/student.safetensors"), reference, run.place.latency);
+  card.add("student", logits, splits.test, &net, bytes_of(run.dir + "/student.safetensors"), reference, run.place.latency);
   card.write_to(run.outcome, "student", splits.test);
   run.outcome.data = {{"name", splits.train.name}, {"train", splits.train.size()}, {"validation", splits.validation.size()}, {"test", splits.test.size()}, {"classes", splits.train.spec.classes}};
   if (!run.quiet) say(card.text());

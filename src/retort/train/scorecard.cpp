@@ -2,7 +2,8 @@
 
 #include <chrono>
 
-#include "retort/data/png.h"
+#include "retort/base/file.h"
+#include "retort/data/image.h"
 
 namespace retort {
 namespace {

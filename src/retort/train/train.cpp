@@ -106,7 +106,7 @@ struct Trainer::Body {
 
   Body(Run& r, TrainJob j) : run(r), job(std::move(j)) {}
 
-  std::string file(const std::string& ending) const { return fmt::format("{}/checkpoints/{}.{}", run.place.dir, job.phase, ending); }
+  std::string file(const std::string& ending) const { return run.file(fmt::format("checkpoints/{}.{}", job.phase, ending)); }
 
   double elapsed() const { return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count(); }
 
@@ -428,7 +428,7 @@ TrainResult Trainer::train() {
       const double since = std::chrono::duration<double>(std::chrono::steady_clock::now() - b.last_checkpoint).count();
       if (updates && b.step_in_epoch < b.steps_per_epoch && (interrupted || since >= run.place.checkpoint_seconds)) b.checkpoint();
       if (updates && interrupted && b.step_in_epoch < b.steps_per_epoch) {
-        throw Interrupted(fmt::format("{}: stopped at step {} of {}", job.phase, b.step, last_step), "go on with --resume --dir " + run.place.dir);
+        throw Interrupted(fmt::format("{}: stopped at step {} of {}", job.phase, b.step, last_step), "go on with --resume --dir " + run.dir);
       }
     }
     job.objective->end_epoch(*this, b.epoch);
@@ -438,7 +438,7 @@ TrainResult Trainer::train() {
     const double since = std::chrono::duration<double>(std::chrono::steady_clock::now() - b.last_checkpoint).count();
     if (interrupt_requested() || since >= run.place.checkpoint_seconds) b.checkpoint();
     if (interrupt_requested() && b.step < last_step) {
-      throw Interrupted(fmt::format("{}: stopped at step {} of {}", job.phase, b.step, last_step), "go on with --resume --dir " + run.place.dir);
+      throw Interrupted(fmt::format("{}: stopped at step {} of {}", job.phase, b.step, last_step), "go on with --resume --dir " + run.dir);
     }
   }
   b.settle();

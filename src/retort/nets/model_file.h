@@ -1,4 +1,7 @@
 // A model on disk: student.safetensors (weights) beside config.json (architecture, classes, how inputs are prepared).
+//
+// config.json, one object: "format" "retort-model", "version" 1; the net's spec ("arch" as make_net reads it, "input", "outputs", and whatever
+// else the spec holds); the inputs ("shape", "classes", "mean", "deviation", "table", as InputSpec writes them).
 #pragma once
 
 #include <string>
@@ -13,9 +16,10 @@ struct Model {
   InputSpec input;
 };
 // `stem`: path without the ending, as in "runs/a/student": writes stem.safetensors and the folder's config.json (or stem.config.json when
-// `own_config`).
+// `own_config`). Each file appears whole. Throws StorageError.
 void save_model(const std::string& stem, const Net& net, const InputSpec& input, bool own_config = false);
-// A run folder, a .safetensors file or a stem. Throws DataError.
+// A run folder (its student.safetensors, or the only .safetensors file in it), a .safetensors file or a stem; stem.config.json goes before
+// the folder's config.json. Throws DataError.
 Model load_model(const std::string& path);
 
 }  // namespace retort

@@ -22,7 +22,7 @@ using Tensors = std::vector<Tensor>;
 // Intermediate tensors by name, filled during a forward pass.
 struct Taps {
   std::vector<std::string> wanted;  // names of net.tap_names(); anything else is refused by Net::forward
-  TensorMap found;
+  TensorMap found;                  // emptied when the pass begins
   bool wants(std::string_view name) const;
 };
 
@@ -31,13 +31,13 @@ struct Frame {
   const Tensors& params;
   const Tensors& buffers;            // running statistics; batch-norm layers update them in place while training
   bool training = false;
-  const Tensors* folded = nullptr;   // set by frozen nets: weight, bias of each conv with its batch-norm folded in, by fold slot
+  const Tensors* folded = nullptr;   // set by frozen nets: weight (2s) and bias (2s+1) of fold slot s, batch-norm folded in
   Taps* taps = nullptr;
-  at::Generator* generator = nullptr;  // for dropout; libtorch's global one when null
   Tensor tap(std::string_view name, const Tensor& value) const;  // records when wanted; returns the value
 };
 
-// A layer or block: a pure function of its input and the frame.
+// A layer or block: a pure function of its input and the frame. It leaves its input as it is (taps and injected tensors rely on that);
+// layers documented to overwrite stand behind one that makes a new tensor. Dropout draws from libtorch's global generator.
 using Layer = std::function<Tensor(const Tensor&, const Frame&)>;
 
 struct Block {
@@ -53,8 +53,12 @@ struct Init {
   enum class Kind { zeros, ones, constant, uniform, normal, truncated_normal } kind = Kind::zeros;
   double scale = 0;  // constant: the value; uniform: half width; normals: standard deviation
 };
-Init kaiming_uniform(int64_t fan_in);  // libtorch's Linear/Conv default: U(-1/sqrt(fan_in), 1/sqrt(fan_in))
-Init kaiming_normal(int64_t fan);      // N(0, sqrt(2/fan))
+Init kaiming_uniform(int64_t fan_in);      // libtorch's Linear/Conv default: U(-1/sqrt(fan_in), 1/sqrt(fan_in))
+Init kaiming_normal(int64_t fan);          // N(0, sqrt(2/fan))
+Init truncated_normal(double deviation);   // N(0, deviation) cut at two deviations
+
+// Weight and bias of a conv or linear layer with the batch-norm behind it folded in.
+using FoldRule = std::function<std::pair<Tensor, Tensor>(const Tensors& params, const Tensors& buffers)>;
 
 class Net;
 
@@ -64,21 +68,20 @@ class NetBuilder {
   explicit NetBuilder(Seed seed) : seed_(seed) {}
   Slot param(const std::string& name, const std::vector<int64_t>& shape, Init init);
   Slot buffer(const std::string& name, const std::vector<int64_t>& shape, double value);
-  // A conv/linear weight (+ optional bias) followed by batch-norm, which a frozen net may fold into one pair; returns the fold slot.
-  // The fold computes {weight, bias} from (params, buffers).
-  Slot fold(std::function<std::pair<Tensor, Tensor>(const Tensors& params, const Tensors& buffers)> rule);
+  Slot fold(FoldRule rule);           // returns the fold slot, see Frame::folded
   void tap(const std::string& name);  // declares a tap that a layer records with Frame::tap
   void block(const std::string& name, Layer run);
   // The net built so far. `spec`: what config.json keeps. Tap shapes are found by one forward pass of zeros of `input_shape` ([c,h,w] or [d]).
   Net finish(nlohmann::json spec, std::vector<int64_t> input_shape, int64_t outputs);
 
  private:
-  friend class Net;
   Seed seed_;
   std::vector<std::string> param_names_, buffer_names_, tap_names_;
+  std::vector<Init> inits_;
+  std::vector<double> buffer_values_;
   Tensors params_, buffers_;
   std::vector<Block> blocks_;
-  std::vector<std::function<std::pair<Tensor, Tensor>(const Tensors&, const Tensors&)>> folds_;
+  std::vector<FoldRule> folds_;
 };
 
 class Net {
@@ -91,15 +94,17 @@ class Net {
   // Blocks [first, last) from an injected tensor.
   Tensor forward_blocks(size_t first, size_t last, const Tensor& x, Taps* taps = nullptr) const;
 
-  void train(bool on = true) { training_ = on; }
+  void train(bool on = true);  // throws std::logic_error on a frozen net
   bool training() const { return training_; }
   void require_grad(bool on);
   // Another net of the same architecture with tensors of its own.
   Net clone() const;
   // Same architecture with fresh parameters drawn from `seed`.
   Net redrawn(Seed seed) const;
-  // A net for inference only: eval mode, no gradients, batch-norm folded into the convolutions. Taps between a conv and its norm vanish.
+  // A copy for inference only: eval mode, batch-norm folded into the convolutions, no autograd bookkeeping unless the input itself requires
+  // a gradient (then it flows to the input, never to the weights). Its named tensors are those of the net it came from.
   Net frozen() const;
+  bool is_frozen() const { return frozen_; }
   void to(at::Device device);
 
   const Tensors& params() const { return params_; }
@@ -127,19 +132,31 @@ class Net {
   struct Architecture;  // names, blocks, folds, tap shapes, spec; shared between clones
   std::shared_ptr<const Architecture> architecture_;
   Tensors params_, buffers_, folded_;
-  bool training_ = true;
+  bool training_ = true, frozen_ = false;
+
+  Tensor run(const Tensors& params, const Tensors* folded, size_t first, size_t last, const Tensor& x, Taps* taps) const;
+  void check_input(const Tensor& x) const;
+  void check_taps(Taps* taps) const;
+  void refold();
 };
 
 // The net by its readable name, for inputs [c,h,w] or [d] and so many outputs:
-//   mlp-256-256            hidden widths (images are flattened); "mlp-64-64-plain", options after the widths: tanh, gelu, bn, drop0.1
-//   convnet-3x64           depth x width, blocks of conv-norm-relu-pool (instance norm, as the data set distillation literature)
-//   cnn-16-32              small conv-bn-relu net: one 3x3 conv, norm, relu, 2x2 max-pool per width, then global average pool
-//   resnet8…resnet110 (6n+2), xW width factor (resnet20x0.5); wrn-16-2; vgg8, vgg13 (xW); mobilenetv2-small; vit-tiny, vit-DEPTHxWIDTHpPATCH
 //   linear
+//   mlp-256-256            hidden widths (images are flattened); options after them: tanh, gelu, softplus, bn, drop0.1 ("mlp-64-64-bn-drop0.1")
+//   convnet-3x64           depth x width: conv-norm-relu-pool with instance norm, as the data set distillation literature;
+//                          options: bn, nonorm, softplus60
+//   cnn-16-32              small conv-bn-relu net: one 3x3 conv, norm, relu, 2x2 max-pool per width, then global average pool
+//   resnet8…resnet110      6n+2 layers, xW width factor (resnet20x0.5)
+//   wrn-16-2, vgg8, vgg13 (xW), mobilenetv2-small (xW), vit-tiny, vit-DEPTHxWIDTHpPATCH
+// Nets made for 32x32 images adapt to smaller ones: a stride or pool is left out where the map is already small (each file says when).
+// Every net has the tap "embedding" (the vector before the last layer), "logits", and one tap a block.
 // Throws ConfigError with the nearest family name and its form.
 Net make_net(const std::string& name, const std::vector<int64_t>& input_shape, int64_t outputs, Seed seed);
-// Same from the "spec" of a config.json.
+// Same from a spec (config.json). Throws ConfigError.
 Net make_net(const nlohmann::json& spec, Seed seed);
-std::vector<std::pair<std::string, std::string>> net_forms();  // form, what it is; for help and docs
+struct NetForm {
+  std::string form, about;
+};
+std::vector<NetForm> net_forms();  // for help and docs
 
 }  // namespace retort

@@ -118,15 +118,16 @@ void Run::open() {
 }
 
 void Run::open_folder() {
-  const std::string identity = hex_digest(recipe.resolved(kPlaces)), name = folder_name(settings.name);
+  identity_ = hex_digest(recipe.resolved(kPlaces));
+  const std::string name = folder_name(settings.name);
   dir = place.dir;
   if (dir.empty() && resume) {  // the folder that the recipe itself lies in, or the newest run of it
     const std::string beside = fs::path(recipe.name()).parent_path().string();
-    dir = !beside.empty() && run_identity(beside) == identity ? beside : latest_run(name, identity);
+    dir = !beside.empty() && run_identity(beside) == identity_ ? beside : latest_run(name, identity_);
   }
   if (dir.empty()) dir = new_run(name);
   resume = resume && !run_identity(dir).empty();
-  folder = std::make_unique<RunFolder>(dir, resume, identity);
+  folder = std::make_unique<RunFolder>(dir, resume, identity_);
   log = std::make_unique<MetricsLog>(folder->file("metrics.jsonl"));
   before_ = resume ? json_file(folder->file("run.json")) : nlohmann::json::object();
   begun_ = before_.value("started", time_text("%Y-%m-%dT%H:%M:%SZ", true));
@@ -155,7 +156,7 @@ void Run::write_facts(const std::string& status) const {
                                   {"threads", threads_in_use()},
                                   {"processes", group.size()},
                                   {"device", device.str()},
-                                  {"recipe_digest", recipe.digest()},
+                                  {"recipe_digest", identity_},
                                   {"data", outcome.data},
                                   {"metrics", outcome.metrics},
                                   {"table", outcome.table},

@@ -103,6 +103,7 @@ struct Run {
   bool resume = false;  // after open(): whether there is something to go on with
   bool quiet = false;
   Outcome outcome;
+  int64_t log_mark = 0;  // length of the log at the end of the last finished phase
 
   // Reads the top level and [run] of the recipe; opens nothing yet, so that a bad recipe leaves nothing behind.
   explicit Run(Recipe recipe, bool resume = false);
@@ -125,7 +126,7 @@ struct Run {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   double cpu_before_ = 0;
   nlohmann::json before_ = nlohmann::json::object();  // run.json of the run that this one goes on with
-  std::string begun_;
+  std::string begun_, identity_;
 };
 
 }  // namespace retort

@@ -36,9 +36,11 @@ RunFolder::RunFolder(std::string path, bool resume, const std::string& identity)
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) throw ConfigError(path_ + ": the run folder is in use by another process", "wait for it, or choose another with --set run.dir=…");
     const std::string held = run_identity(path_);
     if (held.empty()) {
-      for (auto& entry : fs::directory_iterator(path_))
-        if (entry.path().filename() != kLock)
-          throw ConfigError(fmt::format("{}: the folder is not empty, and not a run's: it holds {}", path_, entry.path().filename().string()), "choose another with --set run.dir=…");
+      for (auto& entry : fs::directory_iterator(path_)) {
+        const std::string name = entry.path().filename().string();
+        if (name == kLock || name.rfind(std::string(".") + kMark, 0) == 0) continue;  // what is left of a run that ended before it began
+        throw ConfigError(fmt::format("{}: the folder is not empty, and not a run's: it holds {}", path_, name), "choose another with --set run.dir=…");
+      }
       write_json(kMark, {{"format", 1}, {"recipe", identity}});
     } else if (!resume) {
       throw ConfigError(path_ + ": the folder holds a run already", "go on with it by --resume, or choose another with --set run.dir=…");
@@ -58,11 +60,11 @@ RunFolder::~RunFolder() { ::close(lock_); }
 // What write_file was writing when the process was killed.
 void RunFolder::remove_parts() const {
   std::vector<fs::path> parts;
-  for (auto& entry : fs::recursive_directory_iterator(path_)) {
+  std::error_code ignored;
+  for (auto& entry : fs::recursive_directory_iterator(path_, ignored)) {
     const std::string name = entry.path().filename().string();
     if (name.front() == '.' && entry.path().extension() == ".part") parts.push_back(entry.path());
   }
-  std::error_code ignored;
   for (const fs::path& part : parts) fs::remove(part, ignored);
 }
 

@@ -1,5 +1,6 @@
 #include "retort/base/toml.h"
 
+#include <numeric>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -100,6 +101,14 @@ std::string join_path(const std::string& path, const std::string& key) {
   return path.empty() ? safe : path + "." + safe;
 }
 
+std::string join_path(const std::string& path, const PathStep& step) {
+  return step.index >= 0 ? entry_path(path, size_t(step.index)) : join_path(path, step.key);
+}
+
+std::string join_path(const std::vector<PathStep>& steps) {
+  return std::accumulate(steps.begin(), steps.end(), std::string(), [](const std::string& path, const PathStep& step) { return join_path(path, step); });
+}
+
 std::string entry_path(const std::string& path, size_t index) { return fmt::format("{}[{}]", path, index); }
 
 std::vector<PathStep> split_path(const std::string& path) {
@@ -115,10 +124,10 @@ std::vector<PathStep> split_path(const std::string& path) {
         if (path[at] == '\\') ++at;
       if (!more('"')) fail();
       ++at;
-      steps.push_back({parse_toml("key = " + path.substr(start, at - start), path).values["key"].get<std::string>()});
+      steps.push_back(PathStep{parse_toml("key = " + path.substr(start, at - start), path).values["key"].get<std::string>(), -1});
     } else {
       while (at < path.size() && path[at] != '.' && path[at] != '[') ++at;
-      steps.push_back({path.substr(start, at - start)});
+      steps.push_back(PathStep{path.substr(start, at - start), -1});
       if (!is_bare(steps.back().key)) fail();
     }
     while (more('[')) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -21,13 +22,14 @@ std::string toml_text(const TomlValue& value);    // one line: a literal, a list
 std::string toml_lines(const TomlValue& table);   // the entries of a table, "key = value" a line
 
 // Paths: "train.stages[0].lr"; a key that is not made of letters, digits, _ and - stands in double quotes.
-std::string join_path(const std::string& path, const std::string& key);
-std::string entry_path(const std::string& path, size_t index);
-
 struct PathStep {
   std::string key;
   int64_t index = -1;  // of an array entry, "[i]"
 };
+std::string join_path(const std::string& path, const std::string& key);
+std::string join_path(const std::string& path, const PathStep& step);
+std::string join_path(const std::vector<PathStep>& steps);
+std::string entry_path(const std::string& path, size_t index);
 std::vector<PathStep> split_path(const std::string& path);                     // throws ConfigError for what is no path
 const TomlValue* find_path(const TomlValue& root, const std::string& path);    // null when it is not there
 

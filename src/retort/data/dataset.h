@@ -15,10 +15,11 @@ namespace retort {
 
 // How raw inputs become what a net reads. Fitted on the training part, kept in config.json, so that `retort predict` prepares alike.
 struct InputSpec {
-  std::vector<int64_t> shape;             // [c,h,w] of images, [d] of prepared tables, clips [t,c,h,w]
-  std::vector<double> mean, deviation;    // per channel (images, after scaling to [0,1]); empty: none
+  std::vector<int64_t> shape;             // [c,h,w] of images, [d] of prepared tables and of points, clips [t,c,h,w]
+  std::vector<double> mean, deviation;    // per channel (images, after scaling to [0,1]) or per dimension (points); empty: none
   std::vector<std::string> classes;
-  nlohmann::json table;                   // column encodings of a table; null for images
+  nlohmann::json table;                   // column encodings of a table (table.h); null for anything else
+  bool images() const { return shape.size() >= 3; }
   nlohmann::json to_json() const;
   static InputSpec from_json(const nlohmann::json& value, const std::string& where);  // throws DataError
 };
@@ -27,8 +28,9 @@ struct Dataset {
   std::string name;
   Tensor inputs;   // [n, …shape]; uint8 images (0-255) or float32
   Tensor labels;   // [n] int64; -1 where unlabelled
-  Tensor ids;      // [n] int64, unique and stable: the row's position in its source
-  TensorMap extra; // what a world knows beside the label, [n, …]: "boxes" [n,k,5] (x1,y1,x2,y2,class; class -1 pads), "masks", "density", …
+  Tensor ids;      // [n] int64, unique and stable: the row's position in its source (an official test part counts on after the training part)
+  TensorMap extra; // what a world knows beside the label, [n, …]: "boxes" [n,k,5] (x1,y1,x2,y2,class; class -1 pads), "masks",
+                   // "log_density", …; "clean_labels" of a training part with label noise
   InputSpec spec;
   int64_t size() const { return inputs.defined() ? inputs.size(0) : 0; }
   int64_t classes() const { return static_cast<int64_t>(spec.classes.size()); }
@@ -45,15 +47,20 @@ struct DataKnobs {
   int64_t train = 0, validation = 0, test = 0, labels_per_class = 0, split_seed = -1, resize = 0;
   double label_fraction = 1, label_noise = 0;
   std::vector<int64_t> classes;
-  std::string label = "", normalise = "standard";
+  std::string label = "", normalise = "standard", header = "auto";
+  std::vector<std::string> columns, missing = {"", "?", "NA", "N/A", "nan", "NaN", "null"};
   bool keep_unlabelled = false, grey = false;
   void describe(Knobs& knobs);
 };
 
-// By name (`retort data list`), by path (IDX or CIFAR folder, image folder, .csv/.tsv) or a generated world. Splits are drawn from
-// `split_seed`, or from `seed` when that is -1; sets with an official test part keep it. Names of public sets are looked for in $RETORT_DATA,
+// By name (`retort data list`), by path (IDX or CIFAR folder, image folder, .csv/.tsv) or a generated world (worlds.h). Splits are drawn from
+// `split_seed`, or from `seed` when that is -1; sets with an official test part keep it. One permutation of the rows serves test, validation
+// and train in this order, so that parts of other sizes from the same seed are nested. Names of public sets are looked for in $RETORT_DATA,
 // ./data, ../shared/data and the user's cache folder. Throws DataError / ConfigError.
 Splits load_splits(const DataKnobs& knobs, Seed seed);
+
+// Raw inputs as a net reads them: uint8 scaled to [0,1], then (x - mean) / deviation; float32. [n, …shape]; no copy where nothing is to do.
+Tensor prepare(const Tensor& raw, const InputSpec& spec);
 
 struct DataEntry {
   std::string name, kind, about, licence, found_at;  // found_at: empty when missing

@@ -1,0 +1,146 @@
+#include "retort/data/loader.h"
+
+#include "retort/base/error.h"
+#include "retort/data/prefetch.h"
+#include "retort/data/transforms.h"
+
+namespace retort {
+
+namespace {
+
+// Inputs up to so many float bytes are prepared once; larger sets stay as they are stored and are prepared batch by batch.
+constexpr int64_t kPreparedBytes = int64_t{256} << 20;
+// Up to so many, an epoch is copied in its order, and a batch is a view of the copy.
+constexpr int64_t kEpochCopyBytes = int64_t{32} << 20;
+
+int64_t float_bytes(const Dataset& data) { return data.size() ? data.inputs.numel() * 4 : 0; }
+
+}  // namespace
+
+void ViewKnobs::describe(Knobs& knobs) {
+  knobs("policy", policy, "what the teacher sees: same (the student's view), independent (a view of its own) or fixed (the clean input)",
+        one_of({"same", "independent", "fixed"}));
+  knobs("flip", flip, "mirror left and right with probability one half");
+  knobs("shift", shift, "move by up to so many pixels each way, filled with black", at_least(0));
+  knobs("crop_padding", crop_padding, "pad with so many black pixels and crop the size back at a random place", at_least(0));
+  knobs("cutout", cutout, "blank a square of this side at a random place; 0 for none", at_least(0));
+  knobs("noise", noise, "standard deviation of Gaussian noise, in units of the prepared inputs", at_least(0));
+  knobs("mixup", mixup, "mix images within the batch: the concentration of the Beta or Dirichlet weights; 0 for none", at_least(0));
+  knobs("mixup_images", mixup_images, "how many images are mixed into one", at_least(2));
+  knobs("mixup_weights", mixup_weights, "beta (two images) or dirichlet (any number, the own image heaviest)", one_of({"beta", "dirichlet"}));
+}
+
+bool ViewKnobs::random() const { return flip || shift > 0 || crop_padding > 0 || cutout > 0 || noise > 0 || mixup > 0; }
+
+struct Loader::Body {
+  Dataset data;
+  LoaderKnobs knobs;
+  ViewKnobs views;
+  Seed seed;
+  int64_t rank, ranks;
+  int64_t rows = 0;   // of an epoch, over all ranks
+  Tensor prepared;    // [n, …] float32; undefined for large sets
+
+  // The epoch under way.
+  Seed epoch_seed;
+  Tensor order;                      // [rows] int64 positions, all ranks
+  Tensor own;                        // [rows / ranks] the positions of this rank
+  Tensor ids, labels, inputs;        // in the order of `own`; inputs undefined when they are gathered batch by batch
+  int64_t step = 0;
+  std::unique_ptr<Prefetch> prefetch;
+
+  Body(const Dataset& rows_of, LoaderKnobs loader, ViewKnobs view_knobs, Seed key, int of_rank, int of_ranks)
+      : data(rows_of), knobs(loader), views(std::move(view_knobs)), seed(key), rank(of_rank), ranks(of_ranks) {}
+
+  int64_t global_batch() const { return knobs.batch * ranks; }
+  int64_t steps() const { return knobs.drop_last ? rows / global_batch() : (rows + global_batch() - 1) / global_batch(); }
+
+  void begin(int64_t epoch, int64_t first_step) {
+    prefetch.reset();
+    epoch_seed = seed.stream("epoch", static_cast<uint64_t>(epoch));
+    step = first_step;
+    if (knobs.shuffle || !order.defined()) {
+      order = knobs.shuffle ? permutation(data.size(), epoch_seed.stream("order")) : at::arange(data.size(), at::kLong);
+      order = order.narrow(0, 0, rows);
+      own = ranks == 1 ? order : order.slice(0, rank, rows, ranks).contiguous();
+      const bool whole = !knobs.shuffle && ranks == 1 && rows == data.size();
+      ids = whole ? data.ids : data.ids.index_select(0, own);
+      labels = whole ? data.labels : data.labels.index_select(0, own);
+      if (!prepared.defined()) inputs = Tensor();
+      else if (whole) inputs = prepared;
+      else if (float_bytes(data) <= kEpochCopyBytes) inputs = prepared.index_select(0, own);
+    }
+  }
+
+  // Clean prepared inputs of any rows.
+  Tensor gather(const Tensor& positions) const {
+    return prepared.defined() ? prepared.index_select(0, positions) : prepare(data.inputs.index_select(0, positions), data.spec);
+  }
+
+  struct View {
+    Tensor inputs, targets;
+  };
+  // A view of this rank's rows. Mixing draws partners from the global batch, so that ranks mix as one process with their joint batch would.
+  View view(const char* name, int64_t at, const Tensor& clean, const Tensor& own_ids) const {
+    const Seed stream = epoch_seed.stream(name);
+    if (views.mixup <= 0) return {random_views(clean, own_ids, views, data.spec, stream), {}};
+    const int64_t first = at * global_batch();
+    const Tensor everyone = order.slice(0, first, std::min(first + global_batch(), rows));
+    const Tensor all_ids = ranks == 1 ? own_ids : data.ids.index_select(0, everyone);
+    const Tensor all = random_views(ranks == 1 ? clean : gather(everyone), all_ids, views, data.spec, stream);
+    Mix mix = draw_mix(all_ids, views, stream);
+    if (ranks > 1) mix = {mix.partners.slice(0, rank, all_ids.size(0), ranks).contiguous(), mix.weights.slice(0, rank, all_ids.size(0), ranks).contiguous()};
+    return {mix_inputs(all, mix), mix_labels(data.labels.index_select(0, everyone), mix, data.classes())};
+  }
+
+  // The batch of a step: a pure function of the epoch and the step, so that any thread may make it.
+  Batch make(int64_t at) const {
+    const int64_t first = at * knobs.batch, count = std::min(knobs.batch, own.size(0) - first);
+    Batch batch;
+    batch.ids = ids.narrow(0, first, count);
+    batch.labels = labels.narrow(0, first, count);
+    batch.clean = inputs.defined() ? inputs.narrow(0, first, count) : gather(own.narrow(0, first, count));
+    batch.repeats = !views.random() || views.policy == "fixed";
+    if (!views.random()) {
+      batch.inputs = batch.teacher_inputs = batch.clean;
+      return batch;
+    }
+    View seen = view("student", at, batch.clean, batch.ids);
+    batch.inputs = std::move(seen.inputs);
+    batch.targets = std::move(seen.targets);
+    if (views.policy == "same") batch.teacher_inputs = batch.inputs;
+    else batch.teacher_inputs = views.policy == "fixed" ? batch.clean : view("teacher", at, batch.clean, batch.ids).inputs;
+    return batch;
+  }
+};
+
+Loader::Loader(const Dataset& data, LoaderKnobs knobs, ViewKnobs views, Seed seed, int rank, int ranks)
+    : body_(new Body(data, knobs, std::move(views), seed, rank, ranks)) {
+  if (data.size() == 0) throw DataError(data.name + ": no rows to make batches of", "raise data.train");
+  if (knobs.batch < 1) throw ConfigError(fmt::format("train.batch: expected at least 1, found {}", knobs.batch));
+  check_views(body_->views, data.spec, std::min(knobs.batch * ranks, data.size()));
+  // Ranks get equal shares; at most ranks - 1 rows of an epoch are left out for that, others in each epoch.
+  body_->rows = data.size() / ranks * ranks;
+  if (float_bytes(data) <= kPreparedBytes) body_->prepared = prepare(data.inputs, data.spec);
+  begin(0);
+}
+
+Loader::~Loader() = default;
+
+int64_t Loader::steps() const { return body_->steps(); }
+
+void Loader::begin(int64_t epoch, int64_t first_step) { body_->begin(epoch, first_step); }
+
+bool Loader::next(Batch& batch) {
+  Body& b = *body_;
+  if (b.step >= b.steps()) return false;
+  if (b.knobs.workers > 0 && !b.prefetch)
+    b.prefetch = std::make_unique<Prefetch>(b.step, b.steps(), b.knobs.workers, [&b](int64_t at) { return b.make(at); });
+  batch = b.prefetch ? b.prefetch->next() : b.make(b.step);
+  ++b.step;
+  return true;
+}
+
+Tensor prepared_inputs(const Dataset& data) { return prepare(data.inputs, data.spec); }
+
+}  // namespace retort

@@ -63,6 +63,12 @@ TEST(SoftCrossEntropy, GradientIsProbabilityMinusTarget) {
   EXPECT_LT(largest_gap(gradient(soft_cross_entropy(logits, target), logits), (at::softmax(logits, 1) - target) / 3), 1e-12);
 }
 
+TEST(MixedTarget, HandValues) {
+  const Tensor own = rows({{0.5, 0.25, 0.25}, {0.1, 0.2, 0.7}});
+  EXPECT_LT(largest_gap(mixed_target(torch::tensor({2, -1}, at::kLong), own, 0.4), rows({{0.2, 0.1, 0.7}, {0.1, 0.2, 0.7}})), 1e-12);
+  EXPECT_LT(largest_gap(mixed_target(torch::tensor({2, 0}, at::kLong), own, 0), rows({{0, 0, 1}, {1, 0, 0}})), 1e-12);
+}
+
 TEST(Kl, HandValuesBothWays) {
   // p_t = (0.5, 0.5), p_s = (0.9, 0.1).
   const Tensor teacher = rows({{0, 0}}), student = rows({{std::log(9.0), 0}});

@@ -126,6 +126,20 @@ Tensor ProcessGroup::all_gather(const Tensor& tensor) const {
   return at::cat(all[0]).to(tensor.device());
 }
 
+Tensor ProcessGroup::all_gather_rows(const Tensor& tensor) const {
+  if (size() == 1) return tensor;
+  const Tensor counts = all_gather(at::full({1}, tensor.size(0), at::kLong));
+  const int64_t most = counts.max().item<int64_t>();
+  std::vector<int64_t> padded_shape = tensor.sizes().vec();
+  padded_shape[0] = most;
+  Tensor padded = tensor.new_zeros(padded_shape);
+  padded.slice(0, 0, tensor.size(0)).copy_(tensor.detach());
+  const Tensor all = all_gather(padded);
+  std::vector<Tensor> parts;
+  for (int i = 0; i < size(); ++i) parts.push_back(all.slice(0, i * most, i * most + counts[i].item<int64_t>()));
+  return at::cat(parts);
+}
+
 void ProcessGroup::barrier() const {
   if (size() > 1) complete([&] { return body_->gloo->barrier(); });
 }
@@ -140,6 +154,7 @@ ProcessGroup ProcessGroup::from_environment(double) {
 void ProcessGroup::all_reduce_mean(Tensor&) const {}
 void ProcessGroup::broadcast(Tensor&, int) const {}
 Tensor ProcessGroup::all_gather(const Tensor& tensor) const { return tensor; }
+Tensor ProcessGroup::all_gather_rows(const Tensor& tensor) const { return tensor; }
 void ProcessGroup::barrier() const {}
 
 #endif

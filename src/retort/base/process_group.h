@@ -21,6 +21,7 @@ class ProcessGroup {
   void all_reduce_mean(Tensor& tensor) const;            // in place; no work in a group of one
   void broadcast(Tensor& tensor, int from = 0) const;    // in place
   Tensor all_gather(const Tensor& tensor) const;         // equal shapes; concatenated along dim 0 in rank order
+  Tensor all_gather_rows(const Tensor& tensor) const;    // the same where the processes may hold different numbers of rows
   void barrier() const;
 
  private:

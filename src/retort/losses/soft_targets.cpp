@@ -49,6 +49,14 @@ Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double te
   return -(targets * log_probabilities(logits, temperature)).sum(1).mean();
 }
 
+Tensor mixed_target(const Tensor& labels, const Tensor& probabilities, double share) {
+  const int64_t labelled = check_labels("mixed_target", probabilities, labels);
+  const Tensor held = probabilities.detach();
+  const Tensor truth = at::one_hot(labels.clamp_min(0), held.size(1)).to(held.scalar_type());
+  const Tensor mixed = (1 - share) * truth + share * held;
+  return labelled == labels.size(0) ? mixed : at::where((labels >= 0).unsqueeze(1), mixed, held);
+}
+
 Tensor kl_rows(const Tensor& student, const Tensor& teacher, Temperature temperature) {
   check_pair("kl", student, teacher);
   check_temperature("kl", temperature.value);

@@ -19,6 +19,9 @@ Tensor smoothed_cross_entropy(const Tensor& logits, const Tensor& labels, double
 // Mean of - sum_c q_c log softmax(z/T)_c; q: [batch, classes] probabilities.
 Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double temperature = 1);
 
+// (1 - share) * onehot(labels) + share * probabilities: [batch, classes], no gradient. Rows with label -1 take the probabilities alone.
+Tensor mixed_target(const Tensor& labels, const Tensor& probabilities, double share);
+
 // KL(teacher || student) of the tempered softmaxes; the teacher carries no gradient. Hinton et al. 2015 with T.scaled().
 Tensor kl(const Tensor& student, const Tensor& teacher, Temperature temperature = {});
 // KL(student || teacher).

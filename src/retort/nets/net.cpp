@@ -114,7 +114,7 @@ Net NetBuilder::finish(nlohmann::json spec, std::vector<int64_t> input_shape, in
   one.insert(one.begin(), 1);
   Taps taps{architecture->tap_names, {}};
   const Tensor out = net.forward(at::zeros(one), &taps);
-  if (out.sizes() != at::IntArrayRef({1, outputs})) {
+  if (outputs > 0 && out.sizes() != at::IntArrayRef({1, outputs})) {
     throw std::logic_error(fmt::format("{}: gives {} for one sample, not [1,{}]", architecture->name(), shape_text(out.sizes()), outputs));
   }
   for (const std::string& name : architecture->tap_names) {

@@ -72,6 +72,7 @@ class NetBuilder {
   void tap(const std::string& name);  // declares a tap that a layer records with Frame::tap
   void block(const std::string& name, Layer run);
   // The net built so far. `spec`: what config.json keeps. Tap shapes are found by one forward pass of zeros of `input_shape` ([c,h,w] or [d]).
+  // `outputs` 0: a part such as a projector, which may give any shape.
   Net finish(nlohmann::json spec, std::vector<int64_t> input_shape, int64_t outputs);
 
  private:

@@ -328,12 +328,6 @@ TrainResult Trainer::train() {
   TrainJob& job = b.job;
   Run& run = b.run;
   Net& student = *job.student;
-  const Wanted wanted = job.objective->wanted();
-  const bool asks = wanted.logits || wanted.labels || !wanted.features.empty();
-  if (asks && job.teacher == nullptr) {
-    throw AccessError(fmt::format("{}: the method needs a teacher and the recipe has none", job.phase), "add a [teacher] section");
-  }
-
   b.stages = job.stages;
   if (b.stages.empty()) {
     StageKnobs whole;
@@ -362,6 +356,11 @@ TrainResult Trainer::train() {
   }
   b.optimiser.add({"student", student.params(), job.knobs.optimiser});
   job.objective->setup(*this);
+  const Wanted wanted = job.objective->wanted();
+  const bool asks = wanted.logits || wanted.labels || !wanted.features.empty();
+  if (asks && job.teacher == nullptr) {
+    throw AccessError(fmt::format("{}: the method needs a teacher and the recipe has none", job.phase), "add a [teacher] section");
+  }
   if (job.knobs.ema > 0) {
     for (const Tensor& param : student.params()) b.average.push_back(param.detach().clone());
   }

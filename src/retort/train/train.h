@@ -69,6 +69,7 @@ Tensor label_loss(const Step& step);
 class Objective {
  public:
   virtual ~Objective() = default;
+  // Both are asked once, after setup().
   virtual std::vector<std::string> student_taps() const { return {}; }
   virtual Wanted wanted() const { return {}; }
   // Once, before the first step: make projectors (trainer.learn), memory banks, checks against the data.

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "retort/train/method.h"
+
+namespace retort::baselines {
+
+// Contrastive representation distillation.
+Method crd();
+
+}  // namespace retort::baselines

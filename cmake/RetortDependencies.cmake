@@ -1,4 +1,8 @@
-find_package(Torch REQUIRED)
+find_package(Torch REQUIRED)  # another libtorch than the system's: -DCMAKE_PREFIX_PATH=/path/to/libtorch
+if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
+  message(FATAL_ERROR "This libtorch was built with the old C++ ABI, which no other library here has: take the cxx11-ABI build.")
+endif()
+include(RetortBlas)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
@@ -7,3 +11,20 @@ find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(OpenCV REQUIRED COMPONENTS core imgcodecs imgproc)
 find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
+# `retort data fetch` needs these two; without them it says so.
+find_path(RETORT_CURL_HEADERS curl/curl.h)
+find_path(RETORT_CRYPTO_HEADERS openssl/evp.h)
+if(RETORT_CURL_HEADERS AND RETORT_CRYPTO_HEADERS)
+  find_library(RETORT_CURL curl)
+  find_library(RETORT_CRYPTO crypto)
+endif()
+
+# libtorch as one target: whatever its own package says to link (torch, c10, with CUDA the CUDA parts) and the flags it was built with.
+# Installed, the OpenMP runtime is named by path, since a consumer's compiler may come with another one.
+add_library(retort_torch INTERFACE)
+separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+target_compile_options(retort_torch INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${torch_flags}>")
+target_include_directories(retort_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_link_libraries(retort_torch INTERFACE "$<BUILD_INTERFACE:OpenMP::OpenMP_CXX>" "$<INSTALL_INTERFACE:${OpenMP_CXX_LIBRARIES}>" ${TORCH_LIBRARIES})
+set_target_properties(retort_torch PROPERTIES EXPORT_NAME torch)
+set_property(GLOBAL APPEND PROPERTY RETORT_FOLDERS retort_torch)

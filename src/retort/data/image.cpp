@@ -20,12 +20,19 @@ void scale_plane(const uint8_t* in, int64_t h, int64_t w, uint8_t* out, int64_t 
   cv::resize(part, scaled, scaled.size(), 0, 0, height < part_h ? cv::INTER_AREA : cv::INTER_LINEAR);
 }
 
+// The decoders fill what a cut PNG or JPEG lacks with grey and only grumble on stderr; its end marker tells first.
+bool cut_short(std::string_view bytes) {
+  if (bytes.substr(0, 4) == "\x89PNG") return bytes.rfind("IEND") == bytes.npos;
+  if (bytes.substr(0, 3) == "\xFF\xD8\xFF") return bytes.rfind("\xFF\xD9") == bytes.npos;
+  return bytes.empty();
+}
+
 }  // namespace
 
 Tensor decode_image(std::string_view bytes, const std::string& name) {
   cv::Mat image;
   try {
-    if (!bytes.empty())
+    if (!cut_short(bytes))
       image = cv::imdecode(cv::Mat(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data())), cv::IMREAD_UNCHANGED);
   } catch (const cv::Exception&) {
     image = cv::Mat();  // told below, like every other damage

@@ -98,7 +98,8 @@ Dataset canvas_part(const WorldKnobs& knobs, const Glyphs& glyphs, int64_t first
       if (box.area() == 0 || std::any_of(placed.begin(), placed.end(), [&](const Box& other) { return overlap(box, other) > 0.05; })) continue;
       const auto k = static_cast<int64_t>(placed.size());
       paste(canvas, glyph, left, top, masks[i][k].data_ptr<bool>());
-      auto row = boxes[i][k].accessor<float, 1>();
+      const Tensor cell = boxes[i][k];
+      auto row = cell.accessor<float, 1>();
       row[0] = static_cast<float>(box.x1), row[1] = static_cast<float>(box.y1), row[2] = static_cast<float>(box.x2), row[3] = static_cast<float>(box.y2);
       row[4] = static_cast<float>(glyphs.label(which));
       if (k == 0) data.labels.data_ptr<int64_t>()[i] = glyphs.label(which);

@@ -77,6 +77,7 @@ void adam_update(Tensor& param, Tensor grad, Tensor& first, Tensor& second, int6
     return;
   }
   const auto beta1 = static_cast<float>(knobs.beta1), beta2 = static_cast<float>(knobs.beta2), epsilon = static_cast<float>(knobs.epsilon);
+  const auto fresh1 = static_cast<float>(1 - knobs.beta1), fresh2 = static_cast<float>(1 - knobs.beta2);  // subtracted in double: 1 - 0.999f has 3 digits
   const auto rate = static_cast<float>(lr / correction1), scale2 = static_cast<float>(correction2);
   const auto shrink = static_cast<float>(decoupled ? 1 - lr * knobs.weight_decay : 1);
   const auto decay = static_cast<float>(decoupled ? 0 : knobs.weight_decay);
@@ -85,8 +86,8 @@ void adam_update(Tensor& param, Tensor grad, Tensor& first, Tensor& second, int6
   each_element(param.numel(), [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const float slope = g[i] + decay * p[i];
-      m[i] = beta1 * m[i] + (1 - beta1) * slope;
-      v[i] = beta2 * v[i] + (1 - beta2) * slope * slope;
+      m[i] = beta1 * m[i] + fresh1 * slope;
+      v[i] = beta2 * v[i] + fresh2 * slope * slope;
       p[i] = shrink * p[i] - rate * m[i] / (std::sqrt(v[i]) / scale2 + epsilon);
     }
   });

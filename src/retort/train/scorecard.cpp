@@ -4,6 +4,7 @@
 
 #include "retort/base/file.h"
 #include "retort/data/image.h"
+#include "retort/data/loader.h"
 
 namespace retort {
 namespace {

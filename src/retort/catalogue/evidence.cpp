@@ -1,0 +1,110 @@
+#include "retort/catalogue/evidence.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "retort/base/error.h"
+#include "retort/base/file.h"
+#include "retort/catalogue/expectation.h"
+#include "retort/catalogue/places.h"
+#include "retort/catalogue/text_table.h"
+#include "retort/stats/paired.h"
+
+namespace retort {
+namespace {
+using nlohmann::json;
+
+json read_sections(const std::string& path) {
+  const json file = json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (!file.is_object() || !file.contains("data") || !file["data"].is_object())
+    throw DataError(path + ": expected {\"id\": …, \"data\": {…}}", "delete it and run `retort prove` again");
+  return file["data"];
+}
+
+// JSON has no NaN: it is written as null.
+double number(const json& value) { return value.is_number() ? value.get<double>() : std::nan(""); }
+
+}  // namespace
+
+Evidence load_evidence(const std::string& id) {
+  Evidence found{id, {}};
+  const std::string path = find_shipped("evidence/" + id + ".json");
+  if (path.empty()) return found;
+  for (const auto& [data, section] : read_sections(path).items()) found.sections.push_back(section);
+  return found;
+}
+
+std::vector<Evidence> load_evidence() {
+  std::vector<Evidence> all;
+  for (const std::string& id : shipped_names("evidence", ".json")) all.push_back(load_evidence(id));
+  return all;
+}
+
+void write_evidence(const std::string& folder, const json& section) {
+  const std::string id = section.at("id"), path = folder + "/" + id + ".json";
+  make_folders(folder);
+  json file = {{"id", id}, {"data", file_exists(path) ? read_sections(path) : json::object()}};
+  file["data"][section.at("data").get<std::string>()] = section;
+  write_file(path, file.dump(1) + "\n");
+}
+
+std::string proof_status(const Evidence& evidence) {
+  std::string text;
+  for (const json& section : evidence.sections)
+    text += (text.empty() ? "" : ", ") + fmt::format("{} ({})", section.value("verdict", "?"), section.value("data", "?"));
+  return text.empty() ? "not run" : text;
+}
+
+std::string mean_and_deviation(const json& arm, const std::string& metric) {
+  std::vector<double> values;
+  if (arm["metrics"].contains(metric))
+    for (const json& value : arm["metrics"][metric])
+      if (value.is_number()) values.push_back(value);
+  return values.empty() ? "-" : fmt::format("{:.2f} ± {:.2f}", mean(values), standard_deviation(values));
+}
+
+std::vector<std::string> compared_metrics(const json& section) {
+  std::vector<std::string> metrics;
+  const auto add = [&](const std::string& metric) {
+    if (std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) metrics.push_back(metric);
+  };
+  for (const json& row : section["expectations"])
+    for (const auto& [arm, metric] : parse_expectation(row["test"], "evidence").uses) add(metric);
+  return metrics;
+}
+
+std::string evidence_text(const json& section) {
+  const std::vector<std::string> metrics = compared_metrics(section);
+  std::string text = fmt::format("{} on {}, {} seeds: {}\n", section["id"].get<std::string>(), section["data"].get<std::string>(), section["seeds"].size(),
+                                 section["claim"].get<std::string>());
+  for (const char* note : {"tuning", "tried"})
+    if (const std::string said = section.value(note, ""); !said.empty()) text += fmt::format("{}: {}\n", note, said);
+  std::vector<TableRow> rows = {{"arm"}};
+  for (const std::string& metric : metrics) rows[0].push_back(metric);
+  rows[0].push_back("seconds");
+  for (const json& arm : section["arms"]) {
+    TableRow row = {arm["name"]};
+    for (const std::string& metric : metrics) row.push_back(mean_and_deviation(arm, metric));
+    row.push_back(fmt::format("{:.1f}", arm["seconds"].get<double>()));
+    rows.push_back(std::move(row));
+  }
+  text += "\n" + text_table(rows, /*numbers=*/true) + "\n";
+  for (const json& row : section["expectations"]) {
+    text += fmt::format("{}: {}{}\n", row["name"].get<std::string>(), row["test"].get<std::string>(), row["kind"] == "must" ? "" : "  (reported only)");
+    if (const std::string claim = row["claim"]; !claim.empty()) text += "  card: " + claim + "\n";
+    if (!row.contains("surplus")) {
+      text += "  no seed has all its arms\n";
+      continue;
+    }
+    const json& surplus = row["surplus"];
+    text += fmt::format("  beyond the margin by {:+.2f} (95% interval {:+.2f} … {:+.2f}, sign test p = {:.3f}); mean met: {}; {}\n", number(surplus["mean"]),
+                        number(surplus["interval"][0]), number(surplus["interval"][1]), number(surplus["sign_test"]), row["mean_met"].get<bool>() ? "yes" : "no",
+                        row["verdict"].get<std::string>());
+  }
+  return text + fmt::format("verdict: {} ({:.0f} s of runs, {:.0f} s CPU)\n", section["verdict"].get<std::string>(), section["wall_seconds"].get<double>(),
+                            section["cpu_seconds"].get<double>());
+}
+
+}  // namespace retort

@@ -1,5 +1,0 @@
-#include "retort/catalogue/catalogue.h"
-#include "retort/nets/layers.h"
-#include "retort/nets/model_file.h"
-#include "retort/losses/soft_targets.h"
-#include "retort/stats/paired.h"

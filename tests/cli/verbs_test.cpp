@@ -1,0 +1,88 @@
+// The verbs on one small run: what they print is JSON on stdout and nothing else there.
+#include <csignal>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "program.h"
+#include "retort/base/file.h"
+#include "retort/data/image.h"
+
+namespace retort {
+namespace {
+using nlohmann::json;
+
+class Verbs : public Folder {
+ protected:
+  static json parsed(const Ended& ended) {
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    json value = json::parse(ended.out, nullptr, /*allow_exceptions=*/false);
+    EXPECT_FALSE(value.is_discarded()) << ended.out;
+    return value;
+  }
+};
+
+TEST_F(Verbs, ARunIsScoredAskedAndShown) {
+  const std::string recipe = tiny_recipe("r.toml", {"train.epochs=10"});
+  const json run = parsed(retort_program({"distill", recipe, "--dir", path("run"), "--json", "--quiet"}));
+  for (const char* file : {"recipe.toml", "run.json", "metrics.jsonl", "student.safetensors", "config.json", "report.html"})
+    EXPECT_TRUE(file_exists(path("run/" + std::string(file)))) << file;
+
+  const json scores = parsed(retort_program({"eval", path("run"), "--json"}));
+  EXPECT_EQ(scores["samples"], 100);
+  EXPECT_DOUBLE_EQ(scores["metrics"]["accuracy"], run["metrics"]["accuracy"]) << "the same test part, the same student";
+
+  write_file(path("one.png"), encode_png(at::zeros({1, 8, 8}, at::kByte)));
+  const json answers = parsed(retort_program({"predict", path("run"), path("one.png"), path("one.png"), "--json", "--top", "10"}));
+  ASSERT_EQ(answers.size(), 2u);
+  double sum = 0;
+  for (const json& one : answers[0]["top"]) sum += one["probability"].get<double>();
+  EXPECT_NEAR(sum, 1, 1e-5);
+  EXPECT_EQ(answers[0]["class"], answers[1]["class"]);
+}
+
+TEST_F(Verbs, TheCatalogueSpeaksJson) {
+  const json one = parsed(retort_program({"methods", "kd.hinton", "--json"}));
+  EXPECT_EQ(one["knobs"][0]["key"], "temperature");
+  EXPECT_EQ(one["knobs"][0]["default"], 4.0);
+  EXPECT_EQ(one["knobs"][0]["range"], "> 0");
+  EXPECT_TRUE(parsed(retort_program({"doctor", "--json"})).contains("BLAS"));
+}
+
+TEST_F(Verbs, AnInterruptedRunGoesOn) {
+  std::vector<std::string> words = {"distill", tiny_recipe("long.toml", {"train.epochs=400", "student.net=\"mlp-64\""}), "--quiet", "--no-report", "--dir", path("run")};
+  Program program(words);
+  while (!file_exists(path("run/metrics.jsonl"))) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  program.send(SIGINT);
+  expect_refused(program.wait(), 130, {"stopped at step", "--resume"});
+  EXPECT_EQ(json::parse(read_file(path("run/run.json")))["status"], "interrupted");
+  words.push_back("--resume");
+  ASSERT_EQ(retort_program(words).code, 0);
+  EXPECT_EQ(json::parse(read_file(path("run/run.json")))["status"], "finished");
+}
+
+TEST_F(Verbs, AProofRunsInWorkersAndStopsOnRequest) {
+  const auto proof = [&](const std::string& name, const std::string& recipe) {
+    write_file(path(name), "recipe = \"" + recipe + "\"\nclaim = \"c\"\nseeds = 3\n[arms]\na = {}\nb = { name = \"other\" }\n[expect]\nsame = \"accuracy: a == b\"\n");
+    return path(name);
+  };
+  const std::string cache = "run.cache=\"" + path("cache") + "\"";
+  const std::string quick = proof("quick.toml", tiny_recipe("r.toml", {cache}));
+  const json sections = parsed(retort_program({"prove", quick, "--jobs", "2", "--json", "--evidence", path("evidence")}));
+  EXPECT_EQ(sections[0]["verdict"], "holds");
+  EXPECT_EQ(json::parse(read_file(path("evidence/quick.json")))["data"]["digits"], sections[0]);
+
+  const std::string slow = proof("slow.toml", tiny_recipe("slow-recipe.toml", {cache, "train.epochs=100000"}));
+  Program program({"prove", slow, "--jobs", "2", "--evidence", path("evidence")});
+  while (!std::filesystem::exists(folder / "cache/proofs/slow") || std::filesystem::is_empty(folder / "cache/proofs/slow")) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  program.send(SIGINT);
+  const Ended ended = program.wait();
+  EXPECT_EQ(ended.code, 130) << ended.err;
+  EXPECT_NE(ended.err.find("error: stopped with 0 of 6 runs done\n"), std::string::npos) << ended.err;
+  EXPECT_FALSE(file_exists(path("evidence/slow.json")));
+}
+
+}  // namespace
+}  // namespace retort

@@ -115,6 +115,11 @@ TEST(Recipe, ReportsBadTomlWithItsLine) {
   EXPECT_EQ(caught<ConfigError>([] { recipe("a = 1\na = 2\n"); }).line.find("r.toml:2: "), 0u);
 }
 
+TEST(Recipe, ReportsLettersWhereTomlAllowsNone) {
+  EXPECT_EQ(caught<ConfigError>([] { recipe("a = 1\nb = \xc3\xa9\n"); }).line.find("r.toml:2: not valid TOML: "), 0u);
+  EXPECT_EQ(caught<ConfigError>([] { recipe("\xcc\xaa"); }).line.find("r.toml:1: not valid TOML: "), 0u);
+}
+
 TEST(Recipe, ReportsAMissingFileAsAUsageError) {
   Caught error = caught<ConfigError>([] { Recipe::load("/nowhere/a.toml"); });
   EXPECT_EQ(error.line, "/nowhere/a.toml: cannot be read: No such file or directory");
@@ -242,6 +247,14 @@ TEST(Resolved, LoadsBackToTheSameValues) {
   for (size_t i = 0; i < sections.size(); ++i) EXPECT_EQ(values(again.read<Train>(sections[i])), before[i]) << sections[i];
   again.finish();
   EXPECT_EQ(again.resolved(), r.resolved());
+}
+
+TEST(Resolved, MakesUpNoEntriesOfArrays) {
+  Recipe r = recipe("[[stages]]\nepochs = 2\n");
+  for (const char* section : {"stages[0]", "stages[0].train", "stages[1]", "stages[1].train"}) r.read<Train>(section);
+  Recipe again = Recipe::parse(r.resolved(), "resolved.toml");
+  EXPECT_EQ(again.array_size("stages"), 1);
+  EXPECT_TRUE(again.has("stages[0].train.epochs"));
 }
 
 TEST(Resolved, ShowsNotesAndLeavesOutWhatItIsToldTo) {

@@ -179,14 +179,15 @@ std::string Recipe::resolved(const std::set<std::string>& except) const {
 
   std::string out;
   for (const ReadSection* section : ordered) {
-    std::string header;
+    std::string header, reached, owner;  // owner: the entry of an array that the section is, or is a part of
     bool entry = false;
     for (const PathStep& step : split_path(section->path)) {
+      reached = join_path(reached, step);
       entry = step.index >= 0;
-      if (!entry) header = join_path(header, step.key);
+      if (entry) owner = reached;
+      else header = join_path(header, step.key);
     }
-    // An array that the recipe leaves out stays out: its defaults are its reader's business.
-    if (entry && !has(section->path)) continue;
+    if (!owner.empty() && !has(owner)) continue;  // an entry that the recipe does not have is not made up
     if (!header.empty()) out += fmt::format("{}{}\n", out.empty() ? "" : "\n", entry ? "[[" + header + "]]" : "[" + header + "]");
     for (auto& [name, text] : section->values)
       if (!except.count(join_path(section->path, name))) out += join_path("", name) + " = " + text + "\n";

@@ -1,4 +1,6 @@
 // Parts of a data set: who is trained on, who is tested on, which labels are kept, which are wrong.
+#include <array>
+
 #include "retort/base/error.h"
 #include "retort/data/sources.h"
 #include "retort/data/table.h"
@@ -95,6 +97,28 @@ void flip_labels(Dataset& data, double share, Seed seed) {
   }
 }
 
+struct Spread {
+  double mean, deviation, low, high;
+};
+
+// Of bytes by counting them, which is exact and needs no second copy of a large set.
+Spread byte_spread(const Tensor& values) {
+  std::array<int64_t, 256> counts{};
+  const Tensor bytes = values.contiguous();
+  const uint8_t* byte = bytes.data_ptr<uint8_t>();
+  for (int64_t i = 0; i < bytes.numel(); ++i) ++counts[byte[i]];
+  double sum = 0, squares = 0;
+  for (int v = 0; v < 256; ++v) sum += v * static_cast<double>(counts[v]), squares += v * v * static_cast<double>(counts[v]);
+  const double n = static_cast<double>(bytes.numel()), mean = sum / n;
+  return {mean / 255, std::sqrt(std::max(0.0, squares / n - mean * mean)) / 255, 0, 1};
+}
+
+Spread spread(const Tensor& values) {
+  if (values.scalar_type() == at::kByte) return byte_spread(values);
+  const Tensor wide = values.to(at::kDouble);
+  return {wide.mean().item<double>(), wide.std(/*unbiased=*/false).item<double>(), wide.min().item<double>(), wide.max().item<double>()};
+}
+
 // mean and deviation that bring the training rows to what `normalise` says. See InputSpec.
 void fit_scale(InputSpec& spec, const Tensor& inputs, const std::string& normalise) {
   const bool bytes = inputs.scalar_type() == at::kByte;
@@ -104,18 +128,11 @@ void fit_scale(InputSpec& spec, const Tensor& inputs, const std::string& normali
     return;
   }
   if (normalise == "unit" && bytes) return;  // scaled to [0,1] already
-  const int64_t axis = spec.images() ? inputs.dim() - 3 : 1;
   for (int64_t c = 0; c < channels; ++c) {
-    const Tensor values = inputs.select(axis, c).to(at::kDouble);
-    const double unit = bytes ? 255 : 1;
-    double mean, deviation;
-    if (normalise == "unit") {
-      mean = values.min().item<double>(), deviation = values.max().item<double>() - mean;
-    } else {
-      mean = values.mean().item<double>() / unit, deviation = values.std(/*unbiased=*/false).item<double>() / unit;
-    }
-    spec.mean.push_back(mean);
-    spec.deviation.push_back(deviation > 1e-8 ? deviation : 1);  // a channel of one value becomes 0
+    const Spread s = spread(inputs.select(spec.images() ? inputs.dim() - 3 : 1, c));
+    const auto [shift, scale] = normalise == "unit" ? std::pair{s.low, s.high - s.low} : std::pair{s.mean, s.deviation};
+    spec.mean.push_back(shift);
+    spec.deviation.push_back(scale > 1e-8 ? scale : 1);  // a channel of one value becomes 0
   }
 }
 

@@ -1,1 +1,0 @@
-#include "retort/base/tensor.h"

@@ -9,6 +9,7 @@
 
 #include "retort/base/file.h"
 #include "retort/base/recipe.h"
+#include "tests/places.h"
 
 namespace retort {
 
@@ -23,7 +24,8 @@ Program::Program(const std::vector<std::string>& words, const std::string& prelu
   dup2(open(out_path_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), 1);
   dup2(open(err_path_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), 2);
   const std::string script = prelude + (prelude.empty() ? "" : "; ") + "exec \"$@\"";
-  std::vector<const char*> list = {"bash", "-c", script.c_str(), "retort", RETORT_PROGRAM};
+  const std::string program = program_path();
+  std::vector<const char*> list = {"bash", "-c", script.c_str(), "retort", program.c_str()};
   for (const std::string& word : words) list.push_back(word.c_str());
   list.push_back(nullptr);
   execvp("bash", const_cast<char* const*>(list.data()));

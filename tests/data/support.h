@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "retort/base/error.h"
+#include "tests/places.h"
 
 namespace retort {
 
@@ -45,7 +46,7 @@ std::string line_of(Call&& call) {
 inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 #define EXPECT_HAS(text, part) EXPECT_TRUE(has(text, part)) << (text)
 
-inline std::string shared_data() { return std::string(RETORT_SOURCE_DIR) + "/../shared/data"; }
+inline std::string shared_data() { return source_dir() + "/../shared/data"; }
 #define NEEDS_SHARED_DATA() \
   if (!std::filesystem::exists(shared_data())) GTEST_SKIP() << "no ../shared/data"
 

@@ -10,8 +10,6 @@ namespace {
 
 // Inputs up to so many float bytes are prepared once; larger sets stay as they are stored and are prepared batch by batch.
 constexpr int64_t kPreparedBytes = int64_t{256} << 20;
-// Up to so many, an epoch is copied in its order, and a batch is a view of the copy.
-constexpr int64_t kEpochCopyBytes = int64_t{32} << 20;
 
 int64_t float_bytes(const Dataset& data) { return data.size() ? data.inputs.numel() * 4 : 0; }
 
@@ -45,7 +43,7 @@ struct Loader::Body {
   Seed epoch_seed;
   Tensor order;                      // [rows] int64 positions, all ranks
   Tensor own;                        // [rows / ranks] the positions of this rank
-  Tensor ids, labels, inputs;        // in the order of `own`; inputs undefined when they are gathered batch by batch
+  Tensor ids, labels, inputs;        // in the order of `own`; inputs only when they lie in that order already
   int64_t step = 0;
   std::unique_ptr<Prefetch> prefetch;
 
@@ -66,9 +64,7 @@ struct Loader::Body {
       const bool whole = !knobs.shuffle && ranks == 1 && rows == data.size();
       ids = whole ? data.ids : data.ids.index_select(0, own);
       labels = whole ? data.labels : data.labels.index_select(0, own);
-      if (!prepared.defined()) inputs = Tensor();
-      else if (whole) inputs = prepared;
-      else if (float_bytes(data) <= kEpochCopyBytes) inputs = prepared.index_select(0, own);
+      if (whole) inputs = prepared;
     }
   }
 

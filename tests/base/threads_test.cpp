@@ -9,6 +9,7 @@ namespace retort {
 namespace {
 
 TEST(Threads, TheRequestDecidesElseTheSizeOfTheWork) {
+  use_threads(0, false);
   const int64_t all = threads_in_use();
   use_threads(0, true);
   EXPECT_EQ(threads_in_use(), 1);

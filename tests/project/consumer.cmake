@@ -2,6 +2,9 @@
 cmake_minimum_required(VERSION 3.25)
 set(prefix "${BUILD}/consumer/prefix")
 string(REPLACE "|" ";" launcher "${LAUNCHER}")
+string(REPLACE "|" ":" prefixes "${prefix}|${PREFIXES}")
+set(ENV{CMAKE_CXX_COMPILER_LAUNCHER} "${launcher}")
+set(ENV{CMAKE_PREFIX_PATH} "${prefixes}")
 file(REMOVE_RECURSE "${BUILD}/consumer")
 
 function(run)
@@ -13,8 +16,7 @@ function(run)
 endfunction()
 
 run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${prefix}")
-run("${CMAKE_COMMAND}" -S "${EXAMPLE}" -B "${BUILD}/consumer/build" -G "${GENERATOR}" "-DCMAKE_PREFIX_PATH=${prefix};${PREFIXES}"
-    "-DCMAKE_C_COMPILER=${C}" "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}" -DCMAKE_BUILD_TYPE=)
+run("${CMAKE_COMMAND}" -S "${EXAMPLE}" -B "${BUILD}/consumer/build" -G "${GENERATOR}" "-DCMAKE_C_COMPILER=${C}" "-DCMAKE_CXX_COMPILER=${CXX}")
 run("${CMAKE_COMMAND}" --build "${BUILD}/consumer/build")
 run("${CMAKE_COMMAND}" -E env "RETORT_DATA=${prefix}/share/retort/data" "${BUILD}/consumer/build/distil" "${BUILD}/consumer/run")
 foreach(file run.json student.safetensors config.json)

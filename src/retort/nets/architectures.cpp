@@ -1,6 +1,7 @@
 #include "retort/nets/architectures.h"
 
 #include "retort/base/error.h"
+#include "retort/nets/class_head.h"
 
 namespace retort {
 namespace {
@@ -11,17 +12,20 @@ const std::vector<Family>& families() {
   return all;
 }
 
+// What comes before the numbers says which family is meant.
+std::string head_of(const std::string& name) { return name.substr(0, name.find_first_of("-0123456789")); }
+
 ConfigError unknown_net(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Family& family : families()) names.push_back(family.name);
-  // The part before the numbers says which family was meant.
-  std::string head = name.substr(0, name.find_first_of("-0123456789"));
-  if (std::find(names.begin(), names.end(), head) == names.end()) head = nearest_name(head, names);
-  if (head.empty()) head = nearest_name(name, names);
-  const auto meant = std::find_if(families().begin(), families().end(), [&](const Family& family) { return family.name == head; });
-  return ConfigError(fmt::format("no net is called '{}'", name),
-                     meant == families().end() ? fmt::format("nets are {}", fmt::join(names, ", "))
-                                               : fmt::format("the nearest family is {}: {}, {}", meant->name, meant->form, meant->about));
+  std::vector<std::string> names, heads;
+  for (const Family& family : families()) {
+    names.push_back(family.name);
+    heads.push_back(head_of(family.name));
+  }
+  const std::string head = head_of(name), nearest = std::count(heads.begin(), heads.end(), head) ? head : nearest_name(head, heads);
+  const auto meant = std::find(heads.begin(), heads.end(), nearest);
+  if (nearest.empty() || meant == heads.end()) return ConfigError(fmt::format("no net is called '{}'", name), fmt::format("nets are {}", fmt::join(names, ", ")));
+  const Family& family = families()[static_cast<size_t>(meant - heads.begin())];
+  return ConfigError(fmt::format("no net is called '{}'", name), fmt::format("the nearest family is {}: {}, {}", family.name, family.form, family.about));
 }
 
 }  // namespace
@@ -40,7 +44,9 @@ Net make_net(const std::string& name, const std::vector<int64_t>& input_shape, i
 
 Net make_net(const nlohmann::json& spec, Seed seed) {
   try {
-    return make_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(), spec.at("outputs").get<int64_t>(), seed);
+    const auto subclasses = spec.value("subclasses", int64_t{0}), outputs = spec.at("outputs").get<int64_t>();
+    const Net net = make_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(), outputs * std::max<int64_t>(subclasses, 1), seed);
+    return subclasses > 0 ? with_class_head(net, subclasses) : net;
   } catch (const nlohmann::json::exception&) {
     throw ConfigError("the description of a net needs arch (text), input (list of sizes) and outputs (a number)",
                       R"(as in {"arch": "mlp-64", "input": [1,8,8], "outputs": 10})");

@@ -105,25 +105,42 @@ Net NetBuilder::finish(nlohmann::json spec, std::vector<int64_t> input_shape, in
   architecture->outputs = outputs;
 
   Net net;
-  net.architecture_ = architecture;
   net.params_ = std::move(params_);
   net.buffers_ = std::move(buffers_);
-  net.training_ = false;
+  net.settle(std::move(architecture));
+  net.training_ = true;
+  net.require_grad(true);
+  return net;
+}
+
+// Takes the architecture and finds its tap shapes by a pass of zeros.
+void Net::settle(std::shared_ptr<Architecture> architecture) {
+  architecture_ = architecture;
+  training_ = false;
   const at::NoGradGuard no_grad;
   std::vector<int64_t> one = architecture->input_shape;
   one.insert(one.begin(), 1);
   Taps taps{architecture->tap_names, {}};
-  const Tensor out = net.forward(at::zeros(one), &taps);
-  if (outputs > 0 && out.sizes() != at::IntArrayRef({1, outputs})) {
-    throw std::logic_error(fmt::format("{}: gives {} for one sample, not [1,{}]", architecture->name(), shape_text(out.sizes()), outputs));
+  const Tensor out = forward(at::zeros(one), &taps);
+  if (architecture->outputs > 0 && out.sizes() != at::IntArrayRef({1, architecture->outputs})) {
+    throw std::logic_error(fmt::format("{}: gives {} for one sample, not [1,{}]", architecture->name(), shape_text(out.sizes()), architecture->outputs));
   }
   for (const std::string& name : architecture->tap_names) {
     const auto found = taps.found.find(name);
     if (found == taps.found.end()) throw std::logic_error(architecture->name() + ": tap declared but never filled: " + name);
     architecture->tap_shapes[name] = found->second.sizes().slice(1).vec();
   }
-  net.training_ = true;
-  net.require_grad(true);
+}
+
+Net Net::followed_by(Block block, nlohmann::json spec, int64_t outputs) const {
+  auto longer = std::make_shared<Architecture>(*architecture_);
+  longer->tap_names.push_back(block.name);
+  longer->blocks.push_back(std::move(block));
+  longer->spec = std::move(spec);
+  longer->outputs = outputs;
+  Net net = *this;
+  net.settle(std::move(longer));
+  net.training_ = training_;
   return net;
 }
 

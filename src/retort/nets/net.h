@@ -107,6 +107,8 @@ class Net {
   Net frozen() const;
   bool is_frozen() const { return frozen_; }
   void to(at::Device device);
+  // The net with one more block, which has no parameters of its own, behind the others. Shares its tensors.
+  Net followed_by(Block block, nlohmann::json spec, int64_t outputs) const;
 
   const Tensors& params() const { return params_; }
   const Tensors& buffers() const { return buffers_; }
@@ -136,6 +138,7 @@ class Net {
   bool training_ = true, frozen_ = false;
 
   Tensor run(const Tensors& params, const Tensors* folded, size_t first, size_t last, const Tensor& x, Taps* taps) const;
+  void settle(std::shared_ptr<Architecture> architecture);
   void check_input(const Tensor& x) const;
   void check_taps(Taps* taps) const;
   void refold();

@@ -47,6 +47,9 @@ class EnsembleTeacher final : public Teacher {
     return members_[member]->tap_shape(tap);
   }
 
+  void serve(const Dataset& data) override {
+    for (const auto& member : members_) member->serve(data);
+  }
   Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) override {
     require_access(*this, access_for(wanted), "the question");
     const bool logits = wanted.logits || wanted.labels || wanted.topk > 0, vote = logits && access() < Access::logits;

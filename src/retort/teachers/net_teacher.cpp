@@ -19,6 +19,7 @@ class NetTeacher final : public Teacher {
   }
   const Net* net() const override { return shown_ >= Access::weights ? &net_ : nullptr; }
 
+  void serve(const Dataset& data) override { answers_.serve(data); }
   Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) override {
     require_access(*this, access_for(wanted), "the question");
     return answers_.answer(ids, inputs, repeats, wanted, [this](const Tensor& x, bool, const std::vector<std::string>& features) {

@@ -96,6 +96,7 @@ std::shared_ptr<const SignalStore> capture_signals(Teacher& teacher, const Datas
   layout.place(header.size());
   MappedFile file = MappedFile::create(path, layout.total);
   std::memcpy(file.data(), header.data(), header.size());
+  teacher.serve(data);  // so that what is stored has the bits of what a live teacher would answer
   Progress progress("capture", data.size());
   for (int64_t first = 0; first < data.size(); first += options.batch) {
     if (interrupt_requested()) throw Interrupted("capture interrupted; nothing was written");
@@ -113,6 +114,7 @@ std::shared_ptr<const SignalStore> capture_signals(Teacher& teacher, const Datas
     }
     progress.advance_to(first + rows);
   }
+  teacher.serve({});
   write_checksums(file, layout);
   file.commit();
   progress.finish();

@@ -18,8 +18,8 @@ Access access_from(const std::string& name);  // throws ConfigError with the nea
 // What a method asks of a teacher for a batch.
 struct Wanted {
   bool logits = false, labels = false;
-  std::vector<std::string> features;  // tap names of the teacher
-  int64_t topk = 0;                   // so many of the largest log-probabilities; 0 for none
+  std::vector<std::string> features = {};  // tap names of the teacher
+  int64_t topk = 0;                        // so many of the largest log-probabilities; 0 for none
 };
 
 // What it said; never carries a gradient.
@@ -37,8 +37,11 @@ class Teacher {
   virtual ~Teacher() = default;
   virtual Access access() const = 0;
   virtual int64_t classes() const = 0;
-  // `ids` identify the samples [b]; `repeats` says that the same id always comes with the same input, so that answers may be kept: what is
-  // answered then depends on the id alone, to the last bit, whatever batch it came in. Throws AccessError for more than access() shows.
+  // Names the data set whose ids will be asked about with `repeats`: teachers that compute keep their answers to its clean inputs from now on.
+  // An empty set ends that.
+  virtual void serve(const Dataset& data) {}
+  // `ids` identify the samples [b]. `repeats`: the inputs are the clean prepared ones of these ids, at every visit, so that kept answers may be
+  // given; those depend on the id alone, to the last bit, whatever batch it comes in. Throws AccessError for more than access() shows.
   virtual Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) = 0;
   virtual std::string about() const = 0;                    // one line for logs: "resnet20, 272,474 parameters"
   virtual std::vector<std::string> tap_names() const { return {}; }
@@ -53,7 +56,7 @@ Access access_for(const Wanted& wanted);
 // Log-probabilities [b, classes] from the k largest and the tail (as in Signals), which is spread evenly over the other classes.
 Tensor spread_topk(const Tensor& values, const Tensor& indices, const Tensor& tail, int64_t classes);
 
-// A net in this process: prepared once for inference, its answers kept for inputs that repeat (up to `keep_bytes`).
+// A net in this process: prepared once for inference, its answers to the data set it serves kept (up to `keep_bytes`).
 // Throws ConfigError for a level that a net cannot be cut down to (none, text).
 std::unique_ptr<Teacher> net_teacher(const Net& net, Access shown = Access::weights, int64_t keep_bytes = int64_t{1} << 30);
 // Weighted mean of the members' probabilities (logits = log of it) or of their logits; no weights: equal ones. Shows what every member shows,

@@ -27,6 +27,7 @@ class TorchScriptTeacher final : public Teacher {
   int64_t classes() const override { return classes_; }
   std::string about() const override { return "TorchScript file " + path_; }
 
+  void serve(const Dataset& data) override { answers_.serve(data); }
   Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) override {
     require_access(*this, access_for(wanted), "the question");
     return answers_.answer(ids, inputs, repeats, wanted, [this](const Tensor& x, bool, const std::vector<std::string>&) {

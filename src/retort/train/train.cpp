@@ -357,10 +357,11 @@ TrainResult Trainer::train() {
   b.optimiser.add({"student", student.params(), job.knobs.optimiser});
   job.objective->setup(*this);
   const Wanted wanted = job.objective->wanted();
-  const bool asks = wanted.logits || wanted.labels || !wanted.features.empty();
+  const bool asks = access_for(wanted) > Access::none;
   if (asks && job.teacher == nullptr) {
     throw AccessError(fmt::format("{}: the method needs a teacher and the recipe has none", job.phase), "add a [teacher] section");
   }
+  if (asks) job.teacher->serve(*job.train);
   if (job.knobs.ema > 0) {
     for (const Tensor& param : student.params()) b.average.push_back(param.detach().clone());
   }

@@ -165,13 +165,13 @@ std::vector<GoldenVerdict> judge_golden_folder(const std::string& folder, const 
   for (const auto& path : paths) {
     const GoldenCase given = load_golden(path);
     methods.push_back(given.method);
-    if (given.method.find(filter) == std::string::npos) continue;
+    if (given.method.compare(0, filter.size(), filter) != 0) continue;
     const auto bound = golden_bindings().find(given.method);
     verdicts.push_back(judge_golden(given, bound == golden_bindings().end() ? nullptr : &bound->second));
   }
   if (verdicts.empty()) {
     const std::string nearest = nearest_name(filter, methods);
-    throw ConfigError(fmt::format("--filter: no golden case is of a method like \"{}\"", filter), nearest.empty() ? "" : fmt::format("did you mean \"{}\"?", nearest));
+    throw ConfigError(fmt::format("--filter: no golden case is of a method that begins with \"{}\"", filter), nearest.empty() ? "" : fmt::format("did you mean \"{}\"?", nearest));
   }
   return verdicts;
 }

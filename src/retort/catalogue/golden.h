@@ -49,7 +49,7 @@ struct GoldenVerdict {
 // A null binding: unbound. A function that throws has failed.
 GoldenVerdict judge_golden(const GoldenCase& given, const GoldenBinding* binding);
 
-// Every .json of the folder whose method contains `filter`, in name order. Throws DataError (no folder, no case, a damaged file) and ConfigError
+// Every .json of the folder whose method begins with `filter`, in name order. Throws DataError (no folder, no case, a damaged file) and ConfigError
 // (no case has such a method).
 std::vector<GoldenVerdict> judge_golden_folder(const std::string& folder, const std::string& filter);
 

@@ -46,7 +46,7 @@ void add_golden_verb(CLI::App& app) {
   auto options = std::make_shared<GoldenOptions>();
   CLI::App* verb = app.add_subcommand("golden", "Hold the losses and metrics against the papers' reference values");
   verb->add_option("folder", options->folder, "folder of golden .json files")->required();
-  verb->add_option("--filter", options->filter, "only methods whose name contains this");
+  verb->add_option("--filter", options->filter, "only methods whose name begins with this");
   verb->add_flag("--json", options->as_json, "print JSON");
   verb->callback([options] { run(*options); });
 }

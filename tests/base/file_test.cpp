@@ -130,7 +130,9 @@ TEST(Gzip, DamageIsADataErrorWithItsPlace) {
   std::string flipped = whole;
   flipped[flipped.size() - 6] = char(~flipped[flipped.size() - 6]);  // within the checksum
   EXPECT_EQ(caught<DataError>([&] { inflate_maybe_gzip(flipped, "x.gz"); }).line.find("x.gz: gzip data is damaged"), 0u);
-  EXPECT_EQ(caught<DataError>([&] { inflate_maybe_gzip(whole + "junk", "x.gz"); }).line.find("x.gz: gzip data is followed by something else"), 0u);
+  EXPECT_EQ(
+      caught<DataError>([&] { inflate_maybe_gzip(whole + "junk", "x.gz"); }).line.find("x.gz: gzip data is followed by something else"),
+      0u);
 }
 
 TEST(Digests, AreFixedForever) {

@@ -77,11 +77,13 @@ TEST(ProcessGroup, OfOneDoesNothing) {
 TEST(ProcessGroup, RefusesInconsistentVariables) {
   set_variables("0", "2", 29500);
   ::setenv("RANK", "2", 1);
-  EXPECT_EQ(caught<ConfigError>([] { ProcessGroup::from_environment(); }).line, "RANK: expected a whole number from 0 to 1, received \"2\"");
+  EXPECT_EQ(caught<ConfigError>([] { ProcessGroup::from_environment(); }).line,
+            "RANK: expected a whole number from 0 to 1, received \"2\"");
   ::unsetenv("RANK");
   EXPECT_EQ(caught<ConfigError>([] { ProcessGroup::from_environment(); }).line, "WORLD_SIZE is 2, but RANK is not set");
   ::setenv("WORLD_SIZE", "two", 1);
-  EXPECT_EQ(caught<ConfigError>([] { ProcessGroup::from_environment(); }).line, "WORLD_SIZE: expected a whole number from 1 to 1048576, received \"two\"");
+  EXPECT_EQ(caught<ConfigError>([] { ProcessGroup::from_environment(); }).line,
+            "WORLD_SIZE: expected a whole number from 1 to 1048576, received \"two\"");
   clear_variables();
 }
 
@@ -109,6 +111,8 @@ TEST(ProcessGroup, OfTwoReducesBroadcastsAndGathers) {
     if (!at::equal(sent, at::ones({3}, at::kLong))) return "broadcast";
     Tensor all = group.all_gather(at::full({1, 2}, rank, at::kLong));
     if (!at::equal(all, torch::tensor({0, 0, 1, 1}, at::kLong).reshape({2, 2}))) return "all_gather";
+    Tensor rows = group.all_gather_rows(at::full({rank + 1, 2}, rank, at::kLong));  // one row of the first, two of the second
+    if (!at::equal(rows, torch::tensor({0, 0, 1, 1, 1, 1}, at::kLong).reshape({3, 2}))) return "all_gather_rows";
     group.barrier();
     return "";
   });

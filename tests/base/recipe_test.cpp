@@ -52,8 +52,9 @@ TEST(Recipe, NamesTheLineOfAWrongType) {
 }
 
 TEST(Recipe, RefusesEveryKindOfWrongValue) {
-  for (const char* line : {"epochs = 1.5", "epochs = true", "epochs = [1]", "epochs = {a = 1}", "shuffle = 1", "optimiser = 3", "milestones = 3", "milestones = [1.5]",
-                           "milestones = [\"a\"]", "betas = [0.5, 2]", "lr = inf", "lr = nan", "freeze = [1]", "epochs = 2020-01-01"}) {
+  for (const char* line :
+       {"epochs = 1.5", "epochs = true", "epochs = [1]", "epochs = {a = 1}", "shuffle = 1", "optimiser = 3", "milestones = 3",
+        "milestones = [1.5]", "milestones = [\"a\"]", "betas = [0.5, 2]", "lr = inf", "lr = nan", "freeze = [1]", "epochs = 2020-01-01"}) {
     Recipe r = recipe(std::string("[train]\n") + line);
     Caught error = caught<ConfigError>([&] { r.read<Train>("train"); });
     EXPECT_EQ(error.line.find("r.toml:2: train."), 0u) << error.line;
@@ -137,7 +138,8 @@ TEST(Recipe, LoadsAFile) {
 }
 
 TEST(Set, TakesTomlValuesAndPlainWords) {
-  Recipe r = recipe("[train]\nepochs = 2\n", {"train.epochs=5", "train.optimiser=adam", "train.milestones=[3, 4]", " train.shuffle = false "});
+  Recipe r =
+      recipe("[train]\nepochs = 2\n", {"train.epochs=5", "train.optimiser=adam", "train.milestones=[3, 4]", " train.shuffle = false "});
   Train train = r.read<Train>("train");
   EXPECT_EQ(train.epochs, 5);
   EXPECT_EQ(train.optimiser, "adam");
@@ -234,8 +236,10 @@ std::string values(const Train& train) {
 }
 
 TEST(Resolved, LoadsBackToTheSameValues) {
-  Recipe r = recipe("method = \"a\\\"b\"\n[x.one]\nlr = 0.1\n[[x.stages]]\nepochs = 2\n[x.stages.train]\nlr = 1e-7\n[[x.stages]]\nepochs = 3\n[knobs]\nfreeze = [\"ü\\n\", \"\"]\n",
-                    {"x.one.betas=[0.25, 1]"});
+  Recipe r = recipe(
+      "method = \"a\\\"b\"\n[x.one]\nlr = 0.1\n[[x.stages]]\nepochs = 2\n[x.stages.train]\nlr = 1e-7\n[[x.stages]]\nepochs = "
+      "3\n[knobs]\nfreeze = [\"ü\\n\", \"\"]\n",
+      {"x.one.betas=[0.25, 1]"});
   const std::vector<std::string> sections = {"x.one", "x.stages[0]", "x.stages[1]", "knobs", "x.stages[0].train"};
   const std::string method = r.read<Top>("").method;
   std::vector<std::string> before;
@@ -262,7 +266,8 @@ TEST(Resolved, ShowsNotesAndLeavesOutWhatItIsToldTo) {
   r.read<Top>("");
   r.read<Train>("train");
   r.note("method", std::string("kd"));
-  EXPECT_EQ(r.resolved({"train.lr", "train.freeze", "train.betas", "train.milestones"}), "method = \"kd\"\n\n[train]\nepochs = 3\nshuffle = true\noptimiser = \"sgd\"\n");
+  EXPECT_EQ(r.resolved({"train.lr", "train.freeze", "train.betas", "train.milestones"}),
+            "method = \"kd\"\n\n[train]\nepochs = 3\nshuffle = true\noptimiser = \"sgd\"\n");
 }
 
 TEST(Digest, LooksAtTheContentAlone) {

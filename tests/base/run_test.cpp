@@ -26,7 +26,9 @@ class RunTest : public testing::Test {
   fs::path home_;
 };
 
-Recipe recipe(const std::vector<std::string>& sets = {}) { return Recipe::parse("method = \"ce\"\nseed = 3\n", "recipes/little.toml", sets); }
+Recipe recipe(const std::vector<std::string>& sets = {}) {
+  return Recipe::parse("method = \"ce\"\nseed = 3\n", "recipes/little.toml", sets);
+}
 
 nlohmann::json json_of(const std::string& path) { return nlohmann::json::parse(read_file(path)); }
 
@@ -75,7 +77,8 @@ TEST_F(RunTest, ABadRecipeLeavesNothingBehind) {
   EXPECT_EQ(error.line, "--set run.threds=2: run.threds: unknown key");
   EXPECT_EQ(error.hint, "did you mean run.threads?");
   EXPECT_TRUE(fs::is_empty("."));
-  EXPECT_EQ(caught<ConfigError>([&] { retort::Run bad(recipe({"seed=-1"})); }).line, "--set seed=-1: seed: expected a whole number >= 0, received -1");
+  EXPECT_EQ(caught<ConfigError>([&] { retort::Run bad(recipe({"seed=-1"})); }).line,
+            "--set seed=-1: seed: expected a whole number >= 0, received -1");
 }
 
 TEST_F(RunTest, CountsItsFoldersUp) {
@@ -191,7 +194,8 @@ TEST_F(RunTest, AskingForCudaWithoutItIsAConfigError) {
   const Caught error = caught<ConfigError>([] { retort::Run run(recipe({"run.device=cuda"})); });
   EXPECT_EQ(error.line, "--set run.device=cuda: run.device: \"cuda\" asks for CUDA, but libtorch finds no CUDA device");
   EXPECT_FALSE(error.hint.empty());
-  EXPECT_EQ(caught<ConfigError>([] { retort::Run run(recipe({"run.device=tpu"})); }).line, "--set run.device=tpu: run.device: expected auto, cpu, cuda or cuda:N, received \"tpu\"");
+  EXPECT_EQ(caught<ConfigError>([] { retort::Run run(recipe({"run.device=tpu"})); }).line,
+            "--set run.device=tpu: run.device: expected auto, cpu, cuda or cuda:N, received \"tpu\"");
 }
 
 TEST_F(RunTest, AFullDiskStopsTheLogWithoutHalfARow) {

@@ -60,7 +60,10 @@ TEST(Safetensors, NaNsAndInfinitiesKeepTheirBits) {
 }
 
 TEST(Safetensors, RefusesATypeThatTheFormatDoesNotKnow) {
-  EXPECT_NE(caught<DataError>([] { serialise_safetensors({{"z", at::zeros({1}, at::kComplexFloat)}}); }).line.find("tensor 'z' cannot be stored"), std::string::npos);
+  EXPECT_NE(caught<DataError>([] {
+              serialise_safetensors({{"z", at::zeros({1}, at::kComplexFloat)}});
+            }).line.find("tensor 'z' cannot be stored"),
+            std::string::npos);
 }
 
 struct Hostile {
@@ -93,7 +96,8 @@ TEST(Safetensors, RefusesHostileHeaders) {
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", "do not lie in the 4 bytes"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[18446744073709551612,0]}})", "do not lie in the 4 bytes"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", "4 bytes of data, expected 8"},
-      {R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", "inside the data of another"},
+      {R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
+       "inside the data of another"},
       {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", "leaving a hole"},
       {R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", "its tensors cover 2"},
       {R"({})", "its tensors cover 0"},
@@ -120,9 +124,11 @@ TEST(Safetensors, RefusesImpossibleLengths) {
     return bytes;
   };
   EXPECT_NE(caught<DataError>([] { parse_safetensors("1234567", "w"); }).line.find("7 bytes, expected at least 8"), std::string::npos);
-  EXPECT_NE(caught<DataError>([&] { parse_safetensors(with_length(3), "w"); }).line.find("header of 3 bytes at byte 0, but only 2 follow"), std::string::npos);
+  EXPECT_NE(caught<DataError>([&] { parse_safetensors(with_length(3), "w"); }).line.find("header of 3 bytes at byte 0, but only 2 follow"),
+            std::string::npos);
   EXPECT_NE(caught<DataError>([&] { parse_safetensors(with_length(100'000'001), "w"); }).line.find("at most 100000000"), std::string::npos);
-  EXPECT_NE(caught<DataError>([&] { parse_safetensors(with_length(~uint64_t(0)), "w"); }).line.find("at most 100000000"), std::string::npos);
+  EXPECT_NE(caught<DataError>([&] { parse_safetensors(with_length(~uint64_t(0)), "w"); }).line.find("at most 100000000"),
+            std::string::npos);
 }
 
 TEST(Safetensors, EveryTruncationIsRefused) {

@@ -24,7 +24,8 @@ State State::take(const std::string& prefix) const {
 
 const Tensor& State::tensor(const std::string& name) const {
   auto at = tensors.find(name);
-  if (at == tensors.end()) throw DataError(fmt::format("checkpoint holds no tensor '{}'", name), "it was written by another version or another recipe");
+  if (at == tensors.end())
+    throw DataError(fmt::format("checkpoint holds no tensor '{}'", name), "it was written by another version or another recipe");
   return at->second;
 }
 
@@ -37,7 +38,8 @@ State load_state(const std::string& path) {
   State state;
   state.tensors = std::move(file.tensors);
   state.values = nlohmann::json::parse(file.metadata["values"], nullptr, /*allow_exceptions=*/false);
-  if (!state.values.is_object()) throw DataError(path + ": not a checkpoint: expected JSON values in its metadata", "give a file that a run wrote");
+  if (!state.values.is_object())
+    throw DataError(path + ": not a checkpoint: expected JSON values in its metadata", "give a file that a run wrote");
   return state;
 }
 

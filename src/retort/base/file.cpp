@@ -93,7 +93,8 @@ std::string inflate_maybe_gzip(std::string bytes, const std::string& name) {
   size_t taken = 0;  // input given to zlib so far
   std::vector<unsigned char> block(size_t(1) << 18);
   auto damaged = [&](const std::string& what) {
-    return DataError(fmt::format("{}: gzip data {} at byte {} of {}", name, what, taken - stream.avail_in, bytes.size()), "fetch the file again");
+    return DataError(fmt::format("{}: gzip data {} at byte {} of {}", name, what, taken - stream.avail_in, bytes.size()),
+                     "fetch the file again");
   };
   while (true) {
     if (stream.avail_in == 0 && taken < bytes.size()) {
@@ -157,7 +158,8 @@ void write_file_parts(const std::string& path, const std::vector<std::string_vie
 void make_folders(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) throw StorageError(fmt::format("{}: the folder cannot be made: {}", path, error.message()), "choose a folder that may be written");
+  if (error)
+    throw StorageError(fmt::format("{}: the folder cannot be made: {}", path, error.message()), "choose a folder that may be written");
 }
 
 bool file_exists(const std::string& path) {

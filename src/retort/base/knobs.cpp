@@ -70,11 +70,14 @@ std::string toml_text(const std::vector<T>& list) {
 Range anything() { return {}; }
 
 Range above(double bound) {
-  return {fmt::format("> {}", bound), [bound](const KnobValue& value) { return every_number(value, [&](double x) { return x > bound; }); }, {}};
+  return {
+      fmt::format("> {}", bound), [bound](const KnobValue& value) { return every_number(value, [&](double x) { return x > bound; }); }, {}};
 }
 
 Range at_least(double bound) {
-  return {fmt::format(">= {}", bound), [bound](const KnobValue& value) { return every_number(value, [&](double x) { return x >= bound; }); }, {}};
+  return {fmt::format(">= {}", bound),
+          [bound](const KnobValue& value) { return every_number(value, [&](double x) { return x >= bound; }); },
+          {}};
 }
 
 Range between(double low, double high) {
@@ -106,7 +109,8 @@ void Knobs::declare(Knob knob) {
 }
 
 std::string type_name(const KnobValue& value) {
-  static const char* const names[] = {"true or false", "whole number", "number", "text", "list of whole numbers", "list of numbers", "list of texts"};
+  static const char* const names[] = {"true or false",         "whole number",    "number",       "text",
+                                      "list of whole numbers", "list of numbers", "list of texts"};
   return names[value.index()];
 }
 

@@ -17,14 +17,19 @@ at::Device choose_device(const std::string& text, const std::string& where) {
   if (text == "cpu") return at::kCPU;
   const bool any = text == "auto", one = text == "cuda";
   int64_t index = one || any ? ProcessGroup::local_rank() : -1;
-  if (text.rfind("cuda:", 0) == 0 && text.size() > 5 && text.size() < 9 && text.find_first_not_of("0123456789", 5) == std::string::npos) index = std::stoll(text.substr(5));
-  if (index < 0) throw ConfigError(fmt::format("{}: run.device: expected auto, cpu, cuda or cuda:N, received \"{}\"", where, text), "run.device: what tensors live on");
+  if (text.rfind("cuda:", 0) == 0 && text.size() > 5 && text.size() < 9 && text.find_first_not_of("0123456789", 5) == std::string::npos)
+    index = std::stoll(text.substr(5));
+  if (index < 0)
+    throw ConfigError(fmt::format("{}: run.device: expected auto, cpu, cuda or cuda:N, received \"{}\"", where, text),
+                      "run.device: what tensors live on");
   const auto count = int64_t(torch::cuda::is_available() ? torch::cuda::device_count() : 0);
   if (any) return count > 0 ? at::Device(at::kCUDA, c10::DeviceIndex(index % count)) : at::Device(at::kCPU);
   if (count == 0)
     throw ConfigError(fmt::format("{}: run.device: \"{}\" asks for CUDA, but libtorch finds no CUDA device", where, text),
                       "use device = \"cpu\", or build against a libtorch with CUDA (CMAKE_PREFIX_PATH)");
-  if (index >= count) throw ConfigError(fmt::format("{}: run.device: \"{}\": there are {} CUDA devices, counted from 0", where, text, count), "choose one that is there");
+  if (index >= count)
+    throw ConfigError(fmt::format("{}: run.device: \"{}\": there are {} CUDA devices, counted from 0", where, text, count),
+                      "choose one that is there");
   return at::Device(at::kCUDA, c10::DeviceIndex(index));
 }
 

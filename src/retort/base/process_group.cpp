@@ -32,7 +32,8 @@ int variable(const char* name, int low, int high, int otherwise) {
   char* end = nullptr;
   const long value = std::strtol(text, &end, 10);
   if (*end || value < low || value > high)
-    throw ConfigError(fmt::format("{}: expected a whole number from {} to {}, received \"{}\"", name, low, high, text), "torchrun sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT");
+    throw ConfigError(fmt::format("{}: expected a whole number from {} to {}, received \"{}\"", name, low, high, text),
+                      "torchrun sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT");
   return int(value);
 }
 
@@ -50,7 +51,8 @@ void complete(const Work& start) {
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw ConfigError(fmt::format("process group: a peer is gone: {}", first_line(error)), "look at the other ranks' messages, then start all with --resume");
+    throw ConfigError(fmt::format("process group: a peer is gone: {}", first_line(error)),
+                      "look at the other ranks' messages, then start all with --resume");
   }
 }
 #endif
@@ -74,7 +76,10 @@ ProcessGroup ProcessGroup::from_environment(double timeout_seconds) {
   const int port = variable("MASTER_PORT", 1, 65535, -1);
   const char* host = std::getenv("MASTER_ADDR");
   if (rank < 0 || port < 0 || !host || !*host)
-    throw ConfigError(fmt::format("WORLD_SIZE is {}, but {} is not set", size, rank < 0 ? "RANK" : port < 0 ? "MASTER_PORT" : "MASTER_ADDR"),
+    throw ConfigError(fmt::format("WORLD_SIZE is {}, but {} is not set", size,
+                                  rank < 0   ? "RANK"
+                                  : port < 0 ? "MASTER_PORT"
+                                             : "MASTER_ADDR"),
                       "start the ranks with torchrun, or set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT");
   const auto timeout = std::chrono::milliseconds(int64_t(timeout_seconds * 1000));
   try {
@@ -87,11 +92,13 @@ ProcessGroup ProcessGroup::from_environment(double timeout_seconds) {
     store->setTimeout(timeout);
     auto options = c10d::ProcessGroupGloo::Options::create(timeout);
     const std::string address = host;
-    options->devices.push_back(address == "127.0.0.1" || address == "localhost" ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
-                                                                                : c10d::ProcessGroupGloo::createDefaultDevice());
+    options->devices.push_back(address == "127.0.0.1" || address == "localhost"
+                                   ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
+                                   : c10d::ProcessGroupGloo::createDefaultDevice());
     group.body_->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
   } catch (const std::exception& error) {
-    throw ConfigError(fmt::format("process group: rank {} of {} found no rendezvous at {}:{} within {} s: {}", rank, size, host, port, timeout_seconds, first_line(error)),
+    throw ConfigError(fmt::format("process group: rank {} of {} found no rendezvous at {}:{} within {} s: {}", rank, size, host, port,
+                                  timeout_seconds, first_line(error)),
                       "start every rank with the same MASTER_ADDR and MASTER_PORT, and see that the port is free and reachable");
   }
   group.body_->rank = rank;

@@ -65,8 +65,8 @@ void Progress::finish(const std::string& note) {
   if (finished_) return;
   finished_ = true;
   if (quiet_) return;
-  std::fputs(fmt::format("{}{}: {} in {}{}{}{}\n", terminal_ ? "\r" : "", what_, done_, duration(seconds_since(start_)), note.empty() ? "" : "  ", note,
-                         terminal_ ? "\x1b[K" : "")
+  std::fputs(fmt::format("{}{}: {} in {}{}{}{}\n", terminal_ ? "\r" : "", what_, done_, duration(seconds_since(start_)),
+                         note.empty() ? "" : "  ", note, terminal_ ? "\x1b[K" : "")
                  .c_str(),
              stderr);
 }

@@ -42,7 +42,9 @@ void Recipe::Body::assign(const std::string& path, const TomlValue& value, const
       node = &(*node)[size_t(step.index)];
     } else {
       if (node->is_null()) *node = TomlValue::object();
-      if (!node->is_object()) throw ConfigError(fmt::format("{}: {} is a value, not a table that could hold {}", where, reached, step.key), "it was set at " + this->where(reached));
+      if (!node->is_object())
+        throw ConfigError(fmt::format("{}: {} is a value, not a table that could hold {}", where, reached, step.key),
+                          "it was set at " + this->where(reached));
       reached = join_path(reached, step.key);
       node = &(*node)[step.key];
     }
@@ -166,7 +168,8 @@ std::string Recipe::take(const std::string& dotted) {
   const TomlValue* table = find_path(body_->root, dotted);
   body_->taken.insert(dotted);
   if (!table) return {};
-  if (!table->is_object()) throw ConfigError(fmt::format("{}: {}: expected a table, received {}", where(dotted), dotted, toml_text(*table)));
+  if (!table->is_object())
+    throw ConfigError(fmt::format("{}: {}: expected a table, received {}", where(dotted), dotted, toml_text(*table)));
   return toml_lines(*table);
 }
 

@@ -40,7 +40,8 @@ std::optional<KnobValue> fitted(const TomlValue& value, const KnobValue& like) {
 
 bool is_finite(const KnobValue& value) {
   if (auto* number = std::get_if<double>(&value)) return std::isfinite(*number);
-  if (auto* list = std::get_if<std::vector<double>>(&value)) return std::all_of(list->begin(), list->end(), [](double x) { return std::isfinite(x); });
+  if (auto* list = std::get_if<std::vector<double>>(&value))
+    return std::all_of(list->begin(), list->end(), [](double x) { return std::isfinite(x); });
   return true;
 }
 
@@ -53,7 +54,8 @@ std::string expectation(const Knob& knob) {
 std::string hint_of(const Knob& knob, const TomlValue& received) {
   const auto* words = &knob.range.choices;
   if (received.is_string() && !words->empty())
-    if (std::string near = nearest_name(received.get<std::string>(), *words); !near.empty()) return fmt::format("did you mean \"{}\"?", near);
+    if (std::string near = nearest_name(received.get<std::string>(), *words); !near.empty())
+      return fmt::format("did you mean \"{}\"?", near);
   return fmt::format("{}: {} (default {})", knob.name, knob.help, to_toml(knob.initial));
 }
 
@@ -74,7 +76,9 @@ void Recipe::read(const std::string& dotted, Knobs& knobs) {
       auto value = fitted(given, knob.initial);
       if (auto text = body_->raw.find(path); !value && text != body_->raw.end()) value = fitted(TomlValue(text->second), knob.initial);
       if (!value || !is_finite(*value) || (knob.range.accepts && !knob.range.accepts(*value)))
-        throw ConfigError(fmt::format("{}: {}: expected {}, received {}", where(path), path, expectation(knob), shortened(toml_text(given))), hint_of(knob, given));
+        throw ConfigError(
+            fmt::format("{}: {}: expected {}, received {}", where(path), path, expectation(knob), shortened(toml_text(given))),
+            hint_of(knob, given));
       knob.set(*value);
     }
     auto known = std::find_if(section.values.begin(), section.values.end(), [&](auto& entry) { return entry.first == knob.name; });
@@ -94,14 +98,16 @@ bool Recipe::Body::was_read(const std::string& path, const std::string& key) con
 // Whether the path is a section that was read, or holds one.
 bool Recipe::Body::leads_somewhere(const std::string& path) const {
   auto below = [&](const std::string& other) { return is_at_or_below(other, path); };
-  return std::any_of(sections.begin(), sections.end(), [&](auto& section) { return below(section.path); }) || std::any_of(taken.begin(), taken.end(), below);
+  return std::any_of(sections.begin(), sections.end(), [&](auto& section) { return below(section.path); }) ||
+         std::any_of(taken.begin(), taken.end(), below);
 }
 
 void Recipe::Body::find_unread(const TomlValue& table, const std::string& path, std::vector<std::string>& unread) const {
   for (auto& [key, value] : table.items()) {
     const std::string below = join_path(path, key);
     if (taken.count(below) || was_read(path, key)) continue;
-    const bool tables = value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), [](auto& entry) { return entry.is_object(); });
+    const bool tables =
+        value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), [](auto& entry) { return entry.is_object(); });
     if ((value.is_object() || tables) && !leads_somewhere(below)) {
       unread.push_back(below);
     } else if (value.is_object()) {
@@ -129,13 +135,15 @@ void Recipe::finish() const {
   const std::string path = *std::min_element(unread.begin(), unread.end(), [&](auto& a, auto& b) { return line(a) < line(b); });
 
   const size_t dot = path.rfind('.');
-  const std::string parent = dot == std::string::npos ? "" : path.substr(0, dot), key = dot == std::string::npos ? path : path.substr(dot + 1);
+  const std::string parent = dot == std::string::npos ? "" : path.substr(0, dot),
+                    key = dot == std::string::npos ? path : path.substr(dot + 1);
   std::vector<std::string> here, everywhere;
   std::string homes;
   for (const ReadSection& section : body_->sections) {
     for (auto& [name, value] : section.values) {
       (section.path == parent ? here : everywhere).push_back(section.path == parent ? name : join_path(section.path, name));
-      if (section.path != parent && name == key) homes += (homes.empty() ? "" : ", ") + (section.path.empty() ? name : section.path + "." + name);
+      if (section.path != parent && name == key)
+        homes += (homes.empty() ? "" : ", ") + (section.path.empty() ? name : section.path + "." + name);
     }
     const std::string start = parent.empty() ? "" : parent + ".";
     if (section.path.size() > start.size() && section.path.compare(0, start.size(), start) == 0) {
@@ -144,7 +152,8 @@ void Recipe::finish() const {
     }
   }
   std::string hint;
-  if (std::string near = nearest_name(key, here); !near.empty()) hint = fmt::format("did you mean {}?", parent.empty() ? near : parent + "." + near);
+  if (std::string near = nearest_name(key, here); !near.empty())
+    hint = fmt::format("did you mean {}?", parent.empty() ? near : parent + "." + near);
   else if (!homes.empty()) hint = fmt::format("{} is known as {}", key, homes);
   else if (near = nearest_name(path, everywhere); !near.empty()) hint = fmt::format("did you mean {}?", near);
   else if (!here.empty()) hint = fmt::format("known here: {}", fmt::join(std::set<std::string>(here.begin(), here.end()), ", "));
@@ -193,7 +202,8 @@ std::string Recipe::resolved(const std::set<std::string>& except) const {
       if (!except.count(join_path(section->path, name))) out += join_path("", name) + " = " + text + "\n";
   }
   for (const std::string& path : body_->taken)
-    if (const TomlValue* table = find_path(body_->root, path); table && !path.empty()) out += fmt::format("\n[{}]\n{}", path, toml_lines(*table));
+    if (const TomlValue* table = find_path(body_->root, path); table && !path.empty())
+      out += fmt::format("\n[{}]\n{}", path, toml_lines(*table));
   return out;
 }
 

@@ -73,7 +73,8 @@ std::string new_run(const std::string& name) {
     const std::string path = i == 1 ? first : fmt::format("{}-{}", first, i);
     std::error_code error;
     if (fs::create_directory(path, error)) return path;
-    if (error) throw StorageError(fmt::format("{}: the folder cannot be made: {}", path, error.message()), "choose another with --set run.dir=…");
+    if (error)
+      throw StorageError(fmt::format("{}: the folder cannot be made: {}", path, error.message()), "choose another with --set run.dir=…");
   }
 }
 

@@ -31,21 +31,26 @@ std::string run_identity(const std::string& folder) {
 RunFolder::RunFolder(std::string path, bool resume, const std::string& identity) : path_(std::move(path)) {
   make_folders(path_);
   lock_ = ::open((path_ + "/" + kLock).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (lock_ < 0) throw StorageError(fmt::format("{}: the run folder cannot be written: {}", path_, std::strerror(errno)), "choose another with --set run.dir=…");
+  if (lock_ < 0)
+    throw StorageError(fmt::format("{}: the run folder cannot be written: {}", path_, std::strerror(errno)),
+                       "choose another with --set run.dir=…");
   try {
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) throw ConfigError(path_ + ": the run folder is in use by another process", "wait for it, or choose another with --set run.dir=…");
+    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
+      throw ConfigError(path_ + ": the run folder is in use by another process", "wait for it, or choose another with --set run.dir=…");
     const std::string held = run_identity(path_);
     if (held.empty()) {
       for (auto& entry : fs::directory_iterator(path_)) {
         const std::string name = entry.path().filename().string();
         if (name == kLock || name.rfind(std::string(".") + kMark, 0) == 0) continue;  // what is left of a run that ended before it began
-        throw ConfigError(fmt::format("{}: the folder is not empty, and not a run's: it holds {}", path_, name), "choose another with --set run.dir=…");
+        throw ConfigError(fmt::format("{}: the folder is not empty, and not a run's: it holds {}", path_, name),
+                          "choose another with --set run.dir=…");
       }
       write_json(kMark, {{"format", 1}, {"recipe", identity}});
     } else if (!resume) {
       throw ConfigError(path_ + ": the folder holds a run already", "go on with it by --resume, or choose another with --set run.dir=…");
     } else if (held != identity) {
-      throw ConfigError(path_ + ": the folder holds a run of another recipe", fmt::format("resume with {}/recipe.toml, or choose another folder with --set run.dir=…", path_));
+      throw ConfigError(path_ + ": the folder holds a run of another recipe",
+                        fmt::format("resume with {}/recipe.toml, or choose another folder with --set run.dir=…", path_));
     } else {
       remove_parts();
     }
@@ -82,7 +87,8 @@ void RunFolder::write_json(const std::string& name, const nlohmann::json& value)
 
 MetricsLog::MetricsLog(std::string path) : path_(std::move(path)), flushed_(std::chrono::steady_clock::now()) {
   file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (file_ < 0) throw StorageError(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)), "check that the folder may be written");
+  if (file_ < 0)
+    throw StorageError(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)), "check that the folder may be written");
   length_ = int64_t(::lseek(file_, 0, SEEK_END));
 }
 
@@ -125,7 +131,9 @@ int64_t MetricsLog::length() {
 
 void MetricsLog::cut(int64_t length) {
   flush();
-  if (length > length_) throw DataError(fmt::format("{}: {} bytes, but the checkpoint recorded {}", path_, length_, length), "the file was shortened; start a new run");
+  if (length > length_)
+    throw DataError(fmt::format("{}: {} bytes, but the checkpoint recorded {}", path_, length_, length),
+                    "the file was shortened; start a new run");
   if (::ftruncate(file_, off_t(length)) != 0) throw StorageError(fmt::format("{}: cannot be cut: {}", path_, std::strerror(errno)));
   length_ = length;
 }

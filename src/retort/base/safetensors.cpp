@@ -26,8 +26,9 @@ struct Kind {
   at::ScalarType type;
   uint64_t size;
 };
-const Kind kKinds[] = {{"F64", at::kDouble, 8}, {"F32", at::kFloat, 4}, {"F16", at::kHalf, 2}, {"BF16", at::kBFloat16, 2}, {"I64", at::kLong, 8},
-                       {"I32", at::kInt, 4},    {"I16", at::kShort, 2}, {"I8", at::kChar, 1},  {"U8", at::kByte, 1},       {"BOOL", at::kBool, 1}};
+const Kind kKinds[] = {{"F64", at::kDouble, 8}, {"F32", at::kFloat, 4}, {"F16", at::kHalf, 2},  {"BF16", at::kBFloat16, 2},
+                       {"I64", at::kLong, 8},   {"I32", at::kInt, 4},   {"I16", at::kShort, 2}, {"I8", at::kChar, 1},
+                       {"U8", at::kByte, 1},    {"BOOL", at::kBool, 1}};
 
 struct Entry {
   std::string name;
@@ -42,7 +43,8 @@ struct Header {
 };
 
 [[noreturn]] void refuse(const std::string& file, const std::string& what) {
-  throw DataError(fmt::format("{}: not a valid safetensors file: {}", file, what), "the file is damaged or of another format; write or fetch it again");
+  throw DataError(fmt::format("{}: not a valid safetensors file: {}", file, what),
+                  "the file is damaged or of another format; write or fetch it again");
 }
 
 // Names come from the file: shown shortened and with nothing that could upset a terminal.
@@ -96,7 +98,8 @@ Entry parse_entry(const std::string& name, const json& value, uint64_t data_size
     if (!size.is_number_unsigned()) wrong("its shape holds something else than whole numbers >= 0");
     const uint64_t count = size.get<uint64_t>();
     // Both products must fit: the bytes, and the strides that libtorch computes even when another size is zero.
-    if (count > uint64_t(INT64_MAX) || __builtin_mul_overflow(strides, std::max<uint64_t>(count, 1), &strides) || strides > uint64_t(INT64_MAX))
+    if (count > uint64_t(INT64_MAX) || __builtin_mul_overflow(strides, std::max<uint64_t>(count, 1), &strides) ||
+        strides > uint64_t(INT64_MAX))
       wrong("its shape overflows");
     bytes *= count;
     entry.shape.push_back(int64_t(count));
@@ -153,7 +156,8 @@ SafetensorsFile load(Header header, const std::string& file, const Fill& fill) {
     if (count) fill(bytes, entry.begin, count);
     if (entry.kind->type == at::kBool)
       for (uint64_t i = 0; i < count; ++i)
-        if (bytes[i] > 1) refuse(file, fmt::format("tensor {}: byte {} of data is {}, a BOOL is 0 or 1", shown(entry.name), entry.begin + i, bytes[i]));
+        if (bytes[i] > 1)
+          refuse(file, fmt::format("tensor {}: byte {} of data is {}, a BOOL is 0 or 1", shown(entry.name), entry.begin + i, bytes[i]));
     out.tensors.emplace(entry.name, std::move(tensor));
   }
   return out;
@@ -174,7 +178,8 @@ Plan plan(const TensorMap& tensors, const std::map<std::string, std::string>& me
   for (auto& [name, given] : order) {
     Tensor tensor = given.detach().to(at::kCPU).contiguous();
     const Kind* kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.type == tensor.scalar_type(); });
-    if (kind == std::end(kKinds)) throw DataError(fmt::format("tensor '{}' cannot be stored: no safetensors dtype for {}", name, at::toString(tensor.scalar_type())));
+    if (kind == std::end(kKinds))
+      throw DataError(fmt::format("tensor '{}' cannot be stored: no safetensors dtype for {}", name, at::toString(tensor.scalar_type())));
     header[name] = {{"dtype", kind->name}, {"shape", tensor.sizes().vec()}, {"data_offsets", {reached, reached + tensor.nbytes()}}};
     reached += tensor.nbytes();
     out.data.push_back(std::move(tensor));

@@ -86,7 +86,8 @@ TomlFile parse_toml(const std::string& text, const std::string& name) {
   } catch (const toml::parse_error& error) {
     std::string why(error.description());
     if (auto end = why.find('\n'); end != std::string::npos) why.resize(end);
-    throw ConfigError(fmt::format("{}:{}: not valid TOML: {}", name, error.source().begin.line, why), "texts stand in quotes: name = \"value\"");
+    throw ConfigError(fmt::format("{}:{}: not valid TOML: {}", name, error.source().begin.line, why),
+                      "texts stand in quotes: name = \"value\"");
   }
 }
 
@@ -126,7 +127,8 @@ std::string join_path(const std::string& path, const PathStep& step) {
 }
 
 std::string join_path(const std::vector<PathStep>& steps) {
-  return std::accumulate(steps.begin(), steps.end(), std::string(), [](const std::string& path, const PathStep& step) { return join_path(path, step); });
+  return std::accumulate(steps.begin(), steps.end(), std::string(),
+                         [](const std::string& path, const PathStep& step) { return join_path(path, step); });
 }
 
 std::string entry_path(const std::string& path, size_t index) { return fmt::format("{}[{}]", path, index); }
@@ -134,7 +136,9 @@ std::string entry_path(const std::string& path, size_t index) { return fmt::form
 std::vector<PathStep> split_path(const std::string& path) {
   std::vector<PathStep> steps;
   size_t at = 0;
-  auto fail = [&] { throw ConfigError(fmt::format("'{}' is no path of a recipe", path), "write it like train.epochs or train.stages[0].epochs"); };
+  auto fail = [&] {
+    throw ConfigError(fmt::format("'{}' is no path of a recipe", path), "write it like train.epochs or train.stages[0].epochs");
+  };
   auto more = [&](char c) { return at < path.size() && path[at] == c; };
   if (path.empty()) return steps;
   while (true) {

@@ -21,6 +21,12 @@ TEST(Summary, DoesNotFlatter) {
   EXPECT_NE(told(sample_run("a", 98.5)).find("exceeds the teacher’s accuracy (98.5% against 98.0%)"), std::string::npos);
 }
 
+TEST(Summary, SpeaksWithOneDecimalUnlessNothingIsLeft) {
+  RunView run = sample_run("a", 95.34);
+  run.run["table"]["columns"][0]["digits"] = 2;
+  EXPECT_NE(told(run).find("reaches 95.3%: the teacher is worth 0.04 points."), std::string::npos) << told(run);
+}
+
 TEST(Summary, DoesWithWhatThereIs) {
   RunView run;
   EXPECT_EQ(told(run), "This run has not finished; what it has measured so far is below.");

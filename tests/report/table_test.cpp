@@ -39,6 +39,15 @@ TEST(ResultsTable, MarksTheBestStudentAndTheDistanceFromTheTeacher) {
   EXPECT_NE(html.find("<td class=\"num\">–</td>"), std::string::npos) << "a missing value is a dash without a distance";
 }
 
+TEST(ResultsTable, TakesCostsThatAreNearlyAlikeForAlike) {
+  RunView run = sample_run("a");
+  run.run["table"]["rows"][1]["values"]["latency_1"] = 20.9;
+  run.run["table"]["rows"][2]["values"]["parameters"] = 1700;
+  const std::string html = results_table({results_of(run)}, {"a"});
+  EXPECT_EQ(html.find("best\">20<"), std::string::npos);
+  EXPECT_NE(html.find("best\">1,700<"), std::string::npos);
+}
+
 TEST(ResultsTable, SeveralRunsHaveAColumnOfNames) {
   const std::vector<Results> results = {results_of(sample_run("a", 96.9)), results_of(sample_run("b", 97.4)), results_of(RunView{})};
   const std::string html = results_table(results, {"run-a", "run-b", "run-c"});

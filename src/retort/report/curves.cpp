@@ -159,7 +159,7 @@ Chart terms_of(const std::string& phase, const std::vector<Quantity>& quantities
 
 Points smoothed(const Points& points) {
   if (points.size() <= 100) return points;
-  const size_t reach = std::max<size_t>(1, points.size() / 100);
+  const size_t reach = std::max<size_t>(1, points.size() / 50);
   Points out;
   out.reserve(points.size());
   for (size_t i = 0; i < points.size(); ++i) {

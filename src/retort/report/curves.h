@@ -10,7 +10,7 @@ namespace retort::report {
 
 using Points = std::vector<std::pair<double, double>>;
 
-// A moving mean over about a fiftieth of the curve, when it has more than 100 points: centred, so that a steep start stays where it is,
+// A moving mean over about a twenty-fifth of the curve, when it has more than 100 points: centred, so that a steep start stays where it is,
 // and looking back at the end. What is not finite stays a gap and is left out of its neighbours' means.
 Points smoothed(const Points& points);
 // At most `limit` points: means of equal stretches, the first and the last point kept.

@@ -72,7 +72,10 @@ std::string facts(const RunView& run) {
   const auto fact = [&](const std::string& name, const std::string& value) {
     if (!value.empty()) list += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
   };
-  for (const auto& [name, value] : member(run.run, "versions").items()) fact(name, text_in(value));
+  fact("retort", version_of(run));
+  for (const auto& [name, value] : member(run.run, "versions").items()) {
+    if (name != "retort") fact(name, text_in(value));
+  }
   fact("device", text_at(run.run, "device"));
   fact("threads", text_at(run.run, "threads"));
   if (number_at(run.run, "processes") > 1) fact("processes", text_at(run.run, "processes"));

@@ -13,8 +13,16 @@ namespace {
 double value_of(const Results::Row* row, const std::string& key) { return row ? number_at(row->values, key) : std::nan(""); }
 bool positive(double value) { return std::isfinite(value) && value > 0; }
 
+// A sentence wants one decimal of a percentage, except where nothing would be left of it.
+Column spoken(Column column, double value) {
+  if (column.unit == "%" && std::fabs(value) >= 0.1) column.digits = std::min(column.digits, 1);
+  return column;
+}
+
 // "2.1 points" for percentages, the bare figure otherwise.
-std::string gap(const Column& column, double value) { return number(std::fabs(value), column.digits) + (column.unit == "%" ? " points" : ""); }
+std::string gap(const Column& column, double value) {
+  return cell(spoken(column, value), std::fabs(value)) + (column.unit == "%" ? " points" : "");
+}
 
 // "at 1/40 of its size"; empty without both counts.
 std::string size_phrase(double student, double teacher) {
@@ -28,7 +36,7 @@ std::string kept_sentence(const Results& results, const Column& accuracy) {
   const double student = value_of(results.student(), "accuracy"), teacher = value_of(results.teacher(), "accuracy");
   const double size = value_of(results.student(), "parameters");
   const std::string who = positive(size) ? fmt::format("A student of {} parameters", number(size, 0)) : "The student";
-  if (!positive(teacher)) return fmt::format("{} reaches an accuracy of {}.", who, with_unit(accuracy, student));
+  if (!positive(teacher)) return fmt::format("{} reaches an accuracy of {}.", who, with_unit(spoken(accuracy, student), student));
   const std::string where = size_phrase(size, value_of(results.teacher(), "parameters"));
   if (student >= teacher) {
     return fmt::format("{} {} the teacher’s accuracy ({} against {}){}.", who, student > teacher ? "exceeds" : "reaches", with_unit(accuracy, student),
@@ -42,7 +50,7 @@ std::string kept_sentence(const Results& results, const Column& accuracy) {
 std::string alone_sentence(const Results& results, const Column& accuracy) {
   const double student = value_of(results.student(), "accuracy"), alone = value_of(results.row("alone"), "accuracy");
   if (!std::isfinite(alone) || results.student() == results.row("alone")) return {};
-  const std::string reached = fmt::format(" Trained alone, the same net reaches {}: ", with_unit(accuracy, alone));
+  const std::string reached = fmt::format(" Trained alone, the same net reaches {}: ", with_unit(spoken(accuracy, alone), alone));
   if (cell(accuracy, student) == cell(accuracy, alone)) return reached + "here the teacher changes nothing.";
   if (student > alone) return reached + fmt::format("the teacher is worth {}.", gap(accuracy, student - alone));
   return reached + fmt::format("here the teacher costs {}.", gap(accuracy, student - alone));

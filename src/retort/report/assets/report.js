@@ -66,24 +66,25 @@
         backgroundColor: dots ? 'transparent' : faded(stroke, 0.75), dot: dots ? stroke : undefined, tip: stroke,
       };
     }
-    const few = series.points.length <= 25;
+    const few = series.points.length <= 12;
     const base = { label: series.name, data: series.points.map(([x, y]) => ({ x, y })), borderColor: stroke, pointBorderColor: stroke, borderWidth: 1.75, pointHitRadius: 8 };
     if (series.dashed) base.borderDash = [5, 4];
     if (spec.kind === 'scatter') return { ...base, showLine: false, pointRadius: few ? 4 : 2.5, pointBackgroundColor: faded(stroke, 0.55), pointBorderWidth: 0 };
     if (spec.kind === 'reliability') {
       const radius = series.weights ? series.weights.map((w) => 2.5 + 6.5 * Math.sqrt(w)) : 4;
-      return { ...base, clip: false, pointRadius: radius, pointHoverRadius: radius, pointBackgroundColor: faded(stroke, 0.3), pointBorderWidth: 1.25 };
+      return { ...base, clip: false, borderColor: faded(stroke, 0.4), pointRadius: radius, pointHoverRadius: radius, pointBackgroundColor: faded(stroke, 0.3), pointBorderWidth: 1.25 };
     }
     return { ...base, tension: few ? 0 : 0.15, pointRadius: series.points.length === 1 ? 4 : few ? 2 : 0, pointBackgroundColor: stroke };
   };
 
-  // A logarithmic axis that ends where the lines end, with a mark at each power of ten, or at 1, 2 and 5 of it when they are few.
+  // A logarithmic axis that ends where the lines end, with marks at the powers of ten, and between them when they are few.
   const logarithmic = (spec) => {
     const heights = spec.series.flatMap((series) => series.points.map((p) => p[1])).filter((y) => y > 0);
     const min = Math.min(...heights) * 0.85, max = Math.max(...heights) * 1.15;
+    const decades = Math.log10(max / min), digits = decades > 3.2 ? [1] : decades > 1.6 ? [1, 3] : [1, 2, 5];
     const marks = [];
     for (let decade = Math.floor(Math.log10(min)); decade <= Math.log10(max); ++decade) {
-      for (const digit of Math.log10(max / min) > 2.5 ? [1] : [1, 2, 5]) marks.push(Number(`${digit}e${decade}`));
+      for (const digit of digits) marks.push(Number(`${digit}e${decade}`));
     }
     return { type: 'logarithmic', min, max, afterBuildTicks: (axis) => { axis.ticks = marks.filter((m) => m >= min && m <= max).map((value) => ({ value })); } };
   };
@@ -109,13 +110,15 @@
       x.type = 'linear';
       x.ticks.maxTicksLimit = 8;
       x.ticks.callback = figures;
-      x.grace = 0;
     }
     if (spec.kind === 'reliability') {
       Object.assign(x, { min: 0, max: 1 });
       Object.assign(y, { min: 0, max: 1 });
     }
-    if (spec.log_y) Object.assign(y, logarithmic(spec));
+    if (spec.log_y) {
+      Object.assign(y, logarithmic(spec));
+      y.ticks.autoSkip = false;
+    }
     return {
       animation: false,
       responsive: true,
@@ -129,7 +132,7 @@
           filter: (item) => item.dataset.label !== undefined,
           callbacks: {
             title: (items) => (items.length === 0 ? '' : spec.kind === 'bars' ? items[0].label : `${spec.x} ${figures(items[0].parsed.x)}`.trim()),
-            labelColor: (item) => ({ backgroundColor: item.dataset.tip ?? item.dataset.borderColor, borderColor: 'transparent', borderRadius: 2 }),
+            labelColor: (item) => ({ backgroundColor: item.dataset.tip ?? item.dataset.pointBorderColor, borderColor: 'transparent', borderRadius: 2 }),
             label: (item) => ` ${item.dataset.label ? `${item.dataset.label}: ` : ''}${tall(item.parsed.y)}`,
           },
         },

@@ -39,7 +39,7 @@ TEST(Csv, RefusesDamage) {
 TEST(Csv, KnowsNumbers) {
   EXPECT_EQ(as_number("-1.5e2"), -150);
   EXPECT_EQ(as_number("+3"), 3);
-  for (const char* text : {"", "1x", "nan", "inf", "1e999", "+-1", "0x1", "1,5"}) EXPECT_FALSE(as_number(text)) << text;
+  for (const char* text : {"", "1x", "nan", "inf", "1e999", "1e39", "+-1", "0x1", "1,5"}) EXPECT_FALSE(as_number(text)) << text;
 }
 
 }  // namespace

@@ -65,6 +65,29 @@ TEST(Table, PreparesNewRowsAlike) {
   EXPECT_EQ(line_of<DataError>([&] { prepare_table_rows({{"1", "2"}}, {"age", "town"}, spec, "rows"); }), "rows: no column 'city'");
 }
 
+TEST(Table, DescriptionsAreCheckedWhenRead) {
+  const Dataset data = parse_table(kPeople, "people.csv", options());
+  InputSpec spec = data.spec;
+  spec.table = fit_table(data.inputs, data.spec.table, "standard", "people");
+  spec.shape = {table_width(spec.table)};
+  auto line = [&](const std::function<void(nlohmann::json&)>& damage) {
+    nlohmann::json value = spec.to_json();
+    damage(value);
+    return line_of<DataError>([&] { InputSpec::from_json(value, "config.json"); });
+  };
+  EXPECT_EQ(line([](auto& v) { v["shape"] = {4}; }), "config.json: the columns of the table make 5 numbers, expected 4 as in \"shape\"");
+  for (const char* key : {"fields", "label", "missing", "columns"})
+    EXPECT_EQ(line([&](auto& v) { v["table"].erase(key); }), "config.json: the description of the table's columns is not whole");
+  EXPECT_EQ(line([](auto& v) { v["table"]["columns"][0]["scale"] = 0; }), "config.json: the description of the table's columns is not whole");
+}
+
+TEST(Table, TakesGivenNamesWithoutAHeader) {
+  TableOptions named = options();
+  named.names = {"age", "city", "pay"};
+  named.label = "pay";
+  EXPECT_EQ(parse_table("20,Rome,low\n40,Oslo,high\n", "t", named).spec.table["columns"][0]["name"], "age");
+}
+
 TEST(Table, FindsLabelsByNameAndNumber) {
   TableOptions chosen = options();
   chosen.label = "city";

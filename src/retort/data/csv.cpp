@@ -108,7 +108,7 @@ std::optional<double> as_number(const std::string& cell) {
   if (cell.size() > 1 && *begin == '+' && begin[1] != '-') ++begin;
   double value = 0;
   const auto [stop, error] = std::from_chars(begin, end, value);
-  if (error != std::errc() || stop != end || !std::isfinite(value)) return {};
+  if (error != std::errc() || stop != end || !(std::abs(value) <= std::numeric_limits<float>::max())) return {};
   return value;
 }
 

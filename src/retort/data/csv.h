@@ -17,7 +17,7 @@ struct CsvText {
 // Throws DataError (name:line, expected, found): a row of another length, a quote without end, text after a closing quote, a zero byte.
 CsvText parse_csv(std::string_view text, const std::string& name, char separator = 0);
 
-// The finite number that a whole cell spells, or nothing.
+// The number that a whole cell spells, or nothing; it must be finite as a float32.
 std::optional<double> as_number(const std::string& cell);
 // Column names that are all different: a second "score" becomes "score.2".
 std::vector<std::string> distinct_names(std::vector<std::string> names);

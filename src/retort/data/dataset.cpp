@@ -1,6 +1,7 @@
 #include "retort/data/dataset.h"
 
 #include "retort/base/error.h"
+#include "retort/data/table.h"
 
 namespace retort {
 
@@ -34,6 +35,7 @@ InputSpec InputSpec::from_json(const nlohmann::json& value, const std::string& w
     throw wrong(fmt::format("\"mean\" has {} entries; expected one per channel: {}", spec.mean.size(), channels));
   for (double deviation : spec.deviation)
     if (!(deviation > 0) || !std::isfinite(deviation)) throw wrong(fmt::format("a deviation must be above 0, found {}", deviation));
+  if (!spec.table.is_null()) check_table(spec.table, spec.shape[0], where);
   return spec;
 }
 

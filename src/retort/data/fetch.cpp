@@ -160,10 +160,7 @@ std::string fetch_data(const std::string& name, const std::string& folder, bool 
       write_file(path, bytes);
       continue;
     }
-    const std::string temporary = target + "/.archive.gz";  // read_maybe_gzip works on files
-    write_file(temporary, bytes);
-    unpack_tar(read_maybe_gzip(temporary), what.file, target);
-    std::filesystem::remove(temporary);
+    unpack_tar(inflate_maybe_gzip(std::move(bytes), what.file), what.file, target);
     write_file(done, "");
   }
   return place.string();

@@ -103,6 +103,8 @@ Source open_source(const DataKnobs& knobs, Seed seed) {
   }
   Source source = path_source(path, knobs, known);
   source.path = path;
+  if (source.kind == "table" && (knobs.resize || knobs.grey))
+    throw ConfigError(fmt::format("data.{}: {} is a table, expected images", knobs.resize ? "resize" : "grey", name), "take the key out");
   for (Dataset* part : {&source.train, &source.test}) {
     part->name = name;
     bring_to_size(*part, knobs);

@@ -36,6 +36,8 @@ nlohmann::json fit_table(const Tensor& raw, const nlohmann::json& table, const s
 // Encodes raw rows described by `raw_table` with a fitted description. [n, columns] float64 -> [n, d] float32.
 Tensor encode_table(const Tensor& raw, const nlohmann::json& raw_table, const nlohmann::json& fitted);
 int64_t table_width(const nlohmann::json& fitted);  // d
+// Whether a description read from a file is whole and of this width. Throws DataError, beginning with `where`.
+void check_table(const nlohmann::json& fitted, int64_t expected_width, const std::string& where);
 std::vector<std::string> table_features(const nlohmann::json& fitted);  // names of the d encoded columns: "age", "sex=Male", "age missing"
 
 // New rows, encoded as the training rows were: [n, d] float32. `names`: of the fields, matched with the columns' names; empty: the fields stand

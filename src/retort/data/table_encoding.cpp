@@ -57,11 +57,7 @@ Coder coder(const Json& column) {
 
 std::vector<Coder> coders(const Json& fitted) {
   std::vector<Coder> all;
-  try {
-    for (const auto& column : fitted.at("columns")) all.push_back(coder(column));
-  } catch (const Json::exception&) {
-    throw DataError("the model's description of table columns is damaged", "save the model again");
-  }
+  for (const auto& column : fitted.at("columns")) all.push_back(coder(column));
   return all;
 }
 
@@ -127,6 +123,22 @@ Json fit_table(const Tensor& raw, const Json& table, const std::string& normalis
   }
   if (table_width(fitted) == 0) throw DataError(name + ": the training rows hold no value in any column", "choose other columns or more rows");
   return fitted;
+}
+
+void check_table(const Json& fitted, int64_t expected_width, const std::string& where) {
+  const std::string hint = "the file is damaged or was written by hand; save the model again";
+  int64_t width = 0;
+  try {
+    for (const auto& column : coders(fitted)) {
+      width += column.width();
+      if (column.number && !(column.scale > 0)) throw DataError("");
+    }
+    if (fitted.at("fields").get<int64_t>() < 1 || fitted.at("label").get<int64_t>() < 0) throw DataError("");
+    fitted.at("missing").get<std::vector<std::string>>();
+  } catch (const std::exception&) {
+    throw DataError(where + ": the description of the table's columns is not whole", hint);
+  }
+  if (width != expected_width) throw DataError(fmt::format("{}: the columns of the table make {} numbers, expected {} as in \"shape\"", where, width, expected_width), hint);
 }
 
 int64_t table_width(const Json& fitted) { return total_width(coders(fitted)); }

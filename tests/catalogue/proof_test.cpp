@@ -110,7 +110,7 @@ TEST_F(ProofRun, EvidenceKeepsASectionForEachDataSet) {
 TEST_F(ProofRun, TheReportShowsEveryNumberThatIsCompared) {
   const ProofOutcome outcome = prove(proof("a = {}\nb = { method = \"ls\" }", "same = { test = \"nll: a <= b + 100\", claim = \"the sentence\" }"), options);
   const std::string text = evidence_text(outcome.section);
-  for (const char* part : {"tiny-proof on digits, 3 seeds: c", "card: the sentence", "mean met: yes", "verdict: holds", "nll"})
+  for (const char* part : {"tiny-proof on digits, 3 seeds: c", "claim: the sentence", "mean met: yes", "verdict: holds", "nll"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 

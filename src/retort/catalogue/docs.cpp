@@ -97,7 +97,8 @@ std::string evidence_rows() {
 std::string evidence_page() {
   std::string text = std::string(kHead) +
                      "# Evidence\n\nWhat `retort prove` found, from `evidence/*.json`. *Holds*: the mean over the seeds meets the margin of the claim, and so does the whole 95% bootstrap "
-                     "interval of the paired differences. *Does not hold*: mean and interval are on the wrong side. *Undecided*: the interval reaches across the margin.\n\n" +
+                     "interval of the paired differences. *Does not hold*: mean and interval are on the wrong side. *Undecided*: the interval reaches across the margin. A bootstrap over few seeds is "
+                     "narrow, and with five seeds the sign test cannot fall below p = 0.062: read the per-seed numbers too.\n\n" +
                      evidence_rows();
   for (const Evidence& evidence : load_evidence())
     for (const nlohmann::json& section : evidence.sections)

@@ -26,6 +26,9 @@ json read_sections(const std::string& path) {
 // JSON has no NaN: it is written as null.
 double number(const json& value) { return value.is_number() ? value.get<double>() : std::nan(""); }
 
+// Decimals of numbers that stand together: two for percentages, three for small figures such as likelihoods.
+int decimals(double size) { return std::abs(size) < 10 ? 3 : 2; }
+
 }  // namespace
 
 Evidence load_evidence(const std::string& id) {
@@ -62,7 +65,9 @@ std::string mean_and_deviation(const json& arm, const std::string& metric) {
   if (arm["metrics"].contains(metric))
     for (const json& value : arm["metrics"][metric])
       if (value.is_number()) values.push_back(value);
-  return values.empty() ? "-" : fmt::format("{:.2f} ± {:.2f}", mean(values), standard_deviation(values));
+  if (values.empty()) return "-";
+  const double middle = mean(values);
+  return fmt::format("{:.{}f} ± {:.{}f}", middle, decimals(middle), standard_deviation(values), decimals(middle));
 }
 
 std::vector<std::string> compared_metrics(const json& section) {
@@ -93,15 +98,16 @@ std::string evidence_text(const json& section) {
   text += "\n" + text_table(rows, /*numbers=*/true) + "\n";
   for (const json& row : section["expectations"]) {
     text += fmt::format("{}: {}{}\n", row["name"].get<std::string>(), row["test"].get<std::string>(), row["kind"] == "must" ? "" : "  (reported only)");
-    if (const std::string claim = row["claim"]; !claim.empty()) text += "  card: " + claim + "\n";
+    if (const std::string claim = row["claim"]; !claim.empty()) text += "  claim: " + claim + "\n";
     if (!row.contains("surplus")) {
       text += "  no seed has all its arms\n";
       continue;
     }
     const json& surplus = row["surplus"];
-    text += fmt::format("  beyond the margin by {:+.2f} (95% interval {:+.2f} … {:+.2f}, sign test p = {:.3f}); mean met: {}; {}\n", number(surplus["mean"]),
-                        number(surplus["interval"][0]), number(surplus["interval"][1]), number(surplus["sign_test"]), row["mean_met"].get<bool>() ? "yes" : "no",
-                        row["verdict"].get<std::string>());
+    const double size = number(surplus["mean"]);
+    text += fmt::format("  beyond the margin by {0:+.{3}f} (95% interval {1:+.{3}f} … {2:+.{3}f}, sign test p = {4:.3f}); mean met: {5}; {6}\n", size,
+                        number(surplus["interval"][0]), number(surplus["interval"][1]), decimals(size), number(surplus["sign_test"]),
+                        row["mean_met"].get<bool>() ? "yes" : "no", row["verdict"].get<std::string>());
   }
   return text + fmt::format("verdict: {} ({:.0f} s of runs, {:.0f} s CPU)\n", section["verdict"].get<std::string>(), section["wall_seconds"].get<double>(),
                             section["cpu_seconds"].get<double>());

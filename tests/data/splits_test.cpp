@@ -224,5 +224,22 @@ TEST(Splits, OfMnistPooled) {
   EXPECT_GE(splits.test.ids.min().item<int64_t>(), 60000);
 }
 
+TEST(Splits, ClassesAreJoined) {
+  DataKnobs knobs;
+  knobs.train = 100, knobs.test = 50;
+  knobs.classes = {4, 7, 9};
+  knobs.merge = {1, 0, 1};
+  const Splits splits = load_splits(knobs, Seed(1));
+  EXPECT_EQ(splits.train.spec.classes, (std::vector<std::string>{"7", "4+9"}));
+  EXPECT_EQ(splits.test.classes(), 2);
+  const Tensor fine = splits.train.extra.at("fine_labels");
+  EXPECT_TRUE(splits.train.labels.equal((fine != 1).to(at::kLong)));
+  EXPECT_GT((fine == 2).sum().item<int64_t>(), 10);
+  knobs.merge = {0, 1};
+  EXPECT_EQ(line_of<ConfigError>([&] { load_splits(knobs, Seed(1)); }), "data.merge: expected one entry for each of 3 classes, found 2");
+  knobs.merge = {0, 2, 0};
+  EXPECT_EQ(line_of<ConfigError>([&] { load_splits(knobs, Seed(1)); }), "data.merge: no class becomes part of 1");
+}
+
 }  // namespace
 }  // namespace retort

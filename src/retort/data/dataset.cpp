@@ -57,6 +57,7 @@ void DataKnobs::describe(Knobs& knobs) {
   knobs("keep_unlabelled", keep_unlabelled, "training rows that lose their label become the unlabelled part, instead of being left out");
   knobs("label_noise", label_noise, "share of training labels replaced by another class, drawn uniformly", between(0, 1));
   knobs("classes", classes, "use only these class numbers, relabelled 0, 1, … in this order; empty for all", at_least(0));
+  knobs("merge", merge, "the class that each class (of those in use) becomes part of, such as [0,1,0,1] for even and odd; empty keeps them apart", at_least(0));
   knobs("resize", resize, "side in pixels that images are brought to (average pooling where it divides evenly); 0 leaves them", at_least(0));
   knobs("grey", grey, "turn colour images grey");
   knobs("normalise", normalise, "standard: mean 0 and deviation 1 on the training part; unit: [0, 1]; none: values as stored", one_of({"standard", "unit", "none"}));

@@ -16,8 +16,9 @@ int64_t float_bytes(const Dataset& data) { return data.size() ? data.inputs.nume
 }  // namespace
 
 void ViewKnobs::describe(Knobs& knobs) {
-  knobs("policy", policy, "what the teacher sees: same (the student's view), independent (a view of its own) or fixed (the clean input)",
-        one_of({"same", "independent", "fixed"}));
+  knobs("policy", policy, "what the teacher sees: same (the student's view), independent (a view of its own), fixed (the clean input), or fixed-ensemble "
+        "(a few views chosen once, their answers averaged)", one_of({"same", "independent", "fixed", "fixed-ensemble"}));
+  knobs("crops", crops, "fixed-ensemble: how many views of a sample the teacher's answer is averaged over", at_least(1));
   knobs("flip", flip, "mirror left and right with probability one half");
   knobs("shift", shift, "move by up to so many pixels each way, filled with black", at_least(0));
   knobs("crop_padding", crop_padding, "pad with so many black pixels and crop the size back at a random place", at_least(0));
@@ -96,7 +97,7 @@ struct Loader::Body {
     batch.ids = ids.narrow(0, first, count);
     batch.labels = labels.narrow(0, first, count);
     batch.clean = inputs.defined() ? inputs.narrow(0, first, count) : gather(own.narrow(0, first, count));
-    batch.repeats = !views.random() || views.policy == "fixed";
+    batch.repeats = !views.random() || views.fixed();
     if (!views.random()) {
       batch.inputs = batch.teacher_inputs = batch.clean;
       return batch;
@@ -105,7 +106,7 @@ struct Loader::Body {
     batch.inputs = std::move(seen.inputs);
     batch.targets = std::move(seen.targets);
     if (views.policy == "same") batch.teacher_inputs = batch.inputs;
-    else batch.teacher_inputs = views.policy == "fixed" ? batch.clean : view("teacher", at, batch.clean, batch.ids).inputs;
+    else batch.teacher_inputs = views.fixed() ? batch.clean : view("teacher", at, batch.clean, batch.ids).inputs;
     return batch;
   }
 };

@@ -11,10 +11,11 @@ namespace retort {
 struct ViewKnobs {
   std::string policy = "same";
   bool flip = false;
-  int64_t shift = 0, crop_padding = 0, cutout = 0, mixup_images = 2;
+  int64_t shift = 0, crop_padding = 0, cutout = 0, mixup_images = 2, crops = 8;
   double noise = 0, mixup = 0;
   std::string mixup_weights = "beta";
   void describe(Knobs& knobs);
+  bool fixed() const { return policy == "fixed" || policy == "fixed-ensemble"; }  // whether the teacher answers once for each sample
   bool random() const;  // whether a view of a sample differs from visit to visit
 };
 

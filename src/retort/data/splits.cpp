@@ -1,4 +1,5 @@
 // Parts of a data set: who is trained on, who is tested on, which labels are kept, which are wrong.
+#include <algorithm>
 #include <array>
 
 #include "retort/base/error.h"
@@ -39,6 +40,28 @@ Dataset of_classes(const Dataset& data, const std::vector<int64_t>& classes) {
   chosen.labels = tensor_of(labels);
   chosen.spec.classes = std::move(names);
   return chosen;
+}
+
+// Joins classes into larger ones; the labels as they were stay as extra "fine_labels".
+Dataset merged(Dataset data, const std::vector<int64_t>& merge) {
+  if (merge.empty() || !data.size()) return data;
+  if (static_cast<int64_t>(merge.size()) != data.classes())
+    throw ConfigError(fmt::format("data.merge: expected one entry for each of {} classes, found {}", data.classes(), merge.size()), "entry c says which class c becomes part of");
+  const int64_t groups = *std::max_element(merge.begin(), merge.end()) + 1;
+  std::vector<std::string> names(static_cast<size_t>(groups));
+  for (size_t c = 0; c < merge.size(); ++c) {
+    auto& name = names[static_cast<size_t>(merge[c])];
+    name += (name.empty() ? "" : "+") + data.spec.classes[c];
+  }
+  for (size_t g = 0; g < names.size(); ++g)
+    if (names[g].empty()) throw ConfigError(fmt::format("data.merge: no class becomes part of {}", g), "number the new classes 0, 1, … without a gap");
+  data.extra["fine_labels"] = data.labels;
+  data.labels = data.labels.clone();
+  int64_t* label = data.labels.data_ptr<int64_t>();
+  for (int64_t i = 0; i < data.size(); ++i)
+    if (label[i] >= 0) label[i] = merge[static_cast<size_t>(label[i])];
+  data.spec.classes = std::move(names);
+  return data;
 }
 
 struct Parts {
@@ -157,7 +180,7 @@ void fit_inputs(Splits& splits, const std::string& normalise) {
 Splits load_splits(const DataKnobs& knobs, Seed seed) {
   const Seed draws = (knobs.split_seed >= 0 ? Seed(static_cast<uint64_t>(knobs.split_seed)) : seed).stream("splits");
   const Source source = open_source(knobs, draws.stream("world"));
-  const Dataset pool = of_classes(source.train, knobs.classes), official = of_classes(source.test, knobs.classes);
+  const Dataset pool = merged(of_classes(source.train, knobs.classes), knobs.merge), official = merged(of_classes(source.test, knobs.classes), knobs.merge);
 
   Rows labelled, never_labelled;
   for (int64_t row : shuffled(pool.size(), draws.stream("rows"))) (pool.labels.data_ptr<int64_t>()[row] < 0 ? never_labelled : labelled).push_back(row);

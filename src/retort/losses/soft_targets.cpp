@@ -49,12 +49,21 @@ Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double te
   return -(targets * log_probabilities(logits, temperature)).sum(1).mean();
 }
 
+Tensor smoothed_labels(const Tensor& labels, int64_t classes, double eps) {
+  const Tensor truth = at::one_hot(labels.clamp_min(0), classes).to(at::kFloat);
+  const Tensor target = eps == 0 ? truth : (1 - eps) * truth + eps / static_cast<double>(classes);
+  return target * (labels >= 0).unsqueeze(1);
+}
+
 Tensor mixed_target(const Tensor& labels, const Tensor& probabilities, double share) {
-  const int64_t labelled = check_labels("mixed_target", probabilities, labels);
-  const Tensor held = probabilities.detach();
-  const Tensor truth = at::one_hot(labels.clamp_min(0), held.size(1)).to(held.scalar_type());
-  const Tensor mixed = (1 - share) * truth + share * held;
-  return labelled == labels.size(0) ? mixed : at::where((labels >= 0).unsqueeze(1), mixed, held);
+  check_labels("mixed_target", probabilities, labels);
+  return mixed_distribution(smoothed_labels(labels, probabilities.size(1)).to(probabilities.scalar_type()), probabilities, share);
+}
+
+Tensor mixed_distribution(const Tensor& labels, const Tensor& probabilities, double share) {
+  check_pair("mixed_distribution", labels, probabilities);
+  const Tensor held = probabilities.detach(), labelled = labels.sum(1, /*keepdim=*/true) > 0;
+  return at::where(labelled, (1 - share) * labels + share * held, held);
 }
 
 Tensor kl_rows(const Tensor& student, const Tensor& teacher, Temperature temperature) {

@@ -21,6 +21,10 @@ Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double te
 
 // (1 - share) * onehot(labels) + share * probabilities: [batch, classes], no gradient. Rows with label -1 take the probabilities alone.
 Tensor mixed_target(const Tensor& labels, const Tensor& probabilities, double share);
+// The same for labels that are distributions already (mixed or smoothed ones); rows whose labels are all 0 take the probabilities alone.
+Tensor mixed_distribution(const Tensor& labels, const Tensor& probabilities, double share);
+// (1-eps)*onehot + eps/C: [batch, classes]; rows with label -1 are all 0.
+Tensor smoothed_labels(const Tensor& labels, int64_t classes, double eps = 0);
 
 // KL(teacher || student) of the tempered softmaxes; the teacher carries no gradient. Hinton et al. 2015 with T.scaled().
 Tensor kl(const Tensor& student, const Tensor& teacher, Temperature temperature = {});

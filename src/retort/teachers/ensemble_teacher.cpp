@@ -33,6 +33,9 @@ class EnsembleTeacher final : public Teacher {
     for (const auto& member : members_) names.push_back(member->about());
     return fmt::format("ensemble of {}: {}", members_.size(), fmt::join(names, "; "));
   }
+  bool live() const override {
+    return std::all_of(members_.begin(), members_.end(), [](const auto& member) { return member->live(); });
+  }
   std::vector<std::string> tap_names() const override {
     std::vector<std::string> names;
     if (access() < Access::features) return names;

@@ -106,6 +106,8 @@ class StoredTeacher final : public Teacher {
   }
   std::vector<int64_t> tap_shape(const std::string& name) const override { return feature(name).shape; }
 
+  bool live() const override { return false; }
+
   Signals ask(const Tensor& ids, const Tensor&, bool repeats, const Wanted& wanted) override {
     if (!repeats) {
       throw AccessError(fmt::format("random views were asked for; {} holds answers to the inputs as they are", store_->name()),

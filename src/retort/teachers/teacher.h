@@ -43,6 +43,7 @@ class Teacher {
   // `ids` identify the samples [b]. `repeats`: the inputs are the clean prepared ones of these ids, at every visit, so that kept answers may be
   // given; those depend on the id alone, to the last bit, whatever batch it comes in. Throws AccessError for more than access() shows.
   virtual Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) = 0;
+  virtual bool live() const { return true; }                // whether it answers about any input, not only about ids it was captured on
   virtual std::string about() const = 0;                    // one line for logs: "resnet20, 272,474 parameters"
   virtual std::vector<std::string> tap_names() const { return {}; }
   virtual std::vector<int64_t> tap_shape(const std::string& name) const;  // throws AccessError

@@ -14,6 +14,7 @@ class ViewEnsembleTeacher final : public Teacher {
 
   Access access() const override { return std::min(inner_->access(), Access::logits); }
   int64_t classes() const override { return inner_->classes(); }
+  bool live() const override { return inner_->live(); }
   std::string about() const override { return fmt::format("{}, averaged over {} views", inner_->about(), knobs_.crops); }
 
   Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) override {

@@ -6,6 +6,7 @@
 #include "retort/base/progress.h"
 #include "retort/base/safetensors.h"
 #include "retort/nets/model_file.h"
+#include "retort/teachers/view_ensemble.h"
 
 namespace retort {
 namespace {
@@ -20,8 +21,10 @@ Dataset labelled_and_not(const Splits& splits) {
   return all;
 }
 
-// What the teacher says of the test part, [n, classes]; a teacher of hard labels counts as sure of them.
+// What the teacher says of the test part, [n, classes]; a teacher of hard labels counts as sure of them. Undefined where it only knows what was
+// captured.
 Tensor teacher_test_logits(Teacher& teacher, const Dataset& test, at::Device device) {
+  if (!teacher.live()) return {};
   Wanted wanted;
   wanted.logits = teacher.access() >= Access::logits;
   wanted.labels = !wanted.logits;
@@ -73,6 +76,15 @@ TrainJob ClassifierRun::job(const std::string& phase, Net& student, Objective& o
 
 Tensor ClassifierRun::test_logits(const Net& net) const { return predict_logits(net, prepared_inputs(splits.test).to(run.device)).cpu(); }
 
+void ClassifierRun::show(const std::string& name, const Net& net) {
+  if (!run.group.leader()) return;
+  const Tensor reference = teacher ? teacher_test_logits(*teacher, splits.test, run.device) : Tensor();
+  Net shown = net.clone();
+  shown.to(at::kCPU);
+  const auto bytes = static_cast<int64_t>(serialise_safetensors(shown.named_tensors()).size());
+  card.add(name, test_logits(net), splits.test, &shown, bytes, reference, run.place.latency);
+}
+
 void ClassifierRun::conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide) {
   if (!run.group.leader()) return;
   save_model(run.dir + "/student", student, splits.train.spec);
@@ -81,19 +93,30 @@ void ClassifierRun::conclude(const Net& student, const std::function<Tensor(cons
   Net net = student.clone();
   net.to(at::kCPU);
   card.add("student", logits, splits.test, &net, bytes_of(run.dir + "/student.safetensors"), reference, run.place.latency);
+  if (splits.validation.size() > 0) {
+    const Tensor held_out = predict_logits(student, prepared_inputs(splits.validation).to(run.device)).cpu();
+    const double temperature = best_temperature(decide ? decide(held_out) : held_out, splits.validation.labels);
+    const Scores scaled = score_classifier(logits / temperature, splits.test.labels);
+    run.outcome.metrics.insert({{"temperature", temperature}, {"ece_scaled", 100 * scaled.ece}, {"nll_scaled", scaled.nll}});
+    card.add_panel({{"kind", "text"},
+                    {"title", "Temperature scaling"},
+                    {"paragraphs", {fmt::format("Dividing the student's logits by {:.2f}, fitted on the validation part, brings its ECE on the test part to {:.2f} % and its NLL to {:.4f}; its decisions stay.",
+                                                temperature, 100 * scaled.ece, scaled.nll)}}});
+  }
   card.write_to(run.outcome, "student", splits.test);
   run.outcome.data = {{"name", splits.train.name}, {"train", splits.train.size()}, {"validation", splits.validation.size()}, {"test", splits.test.size()}, {"classes", splits.train.spec.classes}};
   if (!run.quiet) say(card.text());
 }
 
 ClassifierRun prepare_classifier(Run& run, Access needs) {
-  ClassifierRun c{run, run.recipe.read<DataKnobs>("data"), run.recipe.read<StudentKnobs>("student"), run.recipe.read<TrainKnobs>("train"), {}, run.recipe.read<ViewKnobs>("views"), {}, {}, {}};
+  ClassifierRun c{run, run.recipe.read<DataKnobs>("data"), run.recipe.read<StudentKnobs>("student"), run.recipe.read<TrainKnobs>("train"), {}, run.recipe.read<ViewKnobs>("views"), {}, {}, {}, {}};
   for (int64_t i = 0; i < run.recipe.array_size("train.stages"); ++i) c.stages.push_back(run.recipe.read<StageKnobs>(fmt::format("train.stages[{}]", i)));
   const bool has_teacher = run.recipe.has("teacher");
   if (needs != Access::none && !has_teacher) {
     throw ConfigError(fmt::format("{}: the method '{}' needs a teacher", run.recipe.name(), run.settings.method), "add a [teacher] section, for example: [teacher] kind = \"train\", net = \"mlp-256-256\"");
   }
-  const TeacherSource source = has_teacher ? read_teacher_source(run, c.data_knobs, c.views) : TeacherSource{};
+  if (has_teacher) c.source = read_teacher_source(run, c.data_knobs, c.views);
+  const TeacherSource& source = c.source;
   if (has_teacher && source.teacher.shown() < needs) {
     throw AccessError(fmt::format("the method '{}' needs a teacher's {}, and this one shows {} only", run.settings.method, to_string(needs), to_string(source.teacher.shown())),
                       "", static_cast<int>(source.teacher.shown()));
@@ -109,20 +132,20 @@ ClassifierRun prepare_classifier(Run& run, Access needs) {
       on_cpu->to(at::kCPU);
     }
     const int64_t bytes = on_cpu ? static_cast<int64_t>(serialise_safetensors(on_cpu->named_tensors()).size()) : 0;
-    if (run.group.leader()) {
+    if (run.group.leader() && c.teacher->live()) {
       const Tensor logits = teacher_test_logits(*c.teacher, c.splits.test, run.device);
       c.card.add("teacher", logits, c.splits.test, on_cpu ? &*on_cpu : nullptr, bytes, {}, run.place.latency);
     }
+  }
+  if (c.teacher && c.views.policy == "fixed-ensemble") {
+    c.teacher = view_ensemble_teacher(std::move(c.teacher), c.views, c.splits.train.spec, run.seed.stream("fixed views"));
+    require_access(*c.teacher, needs, fmt::format("the method '{}' with views.policy = \"fixed-ensemble\"", run.settings.method));
   }
   if (c.student_knobs.alone) {
     const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
     Net alone = c.make_student(run.seed.stream("student"));
     c.fit("alone", alone, *learns_labels);
-    const Tensor reference = c.teacher ? teacher_test_logits(*c.teacher, c.splits.test, run.device) : Tensor();
-    const int64_t bytes = static_cast<int64_t>(serialise_safetensors(alone.named_tensors()).size());
-    Net net = alone.clone();
-    net.to(at::kCPU);
-    if (run.group.leader()) c.card.add("alone", c.test_logits(alone), c.splits.test, &net, bytes, reference, run.place.latency);
+    c.show("alone", alone);
   }
   c.splits.train = labelled_and_not(c.splits);
   return c;

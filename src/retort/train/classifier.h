@@ -23,6 +23,7 @@ struct ClassifierRun {
   std::vector<StageKnobs> stages;
   ViewKnobs views;
   Splits splits;
+  TeacherSource source;              // what the recipe says of the teacher
   std::unique_ptr<Teacher> teacher;  // null when the recipe has no [teacher]
   Scorecard card;
 
@@ -33,7 +34,10 @@ struct ClassifierRun {
   TrainResult fit(const std::string& phase, Net& student, Objective& objective) { return train(run, job(phase, student, objective)); }
   // Logits on the test part, [n, outputs], CPU.
   Tensor test_logits(const Net& net) const;
-  // Adds the student to the table, writes it to the run folder, fills run.outcome. Further rows and panels may be added to `card` before.
+  // A table row for another net of this run: a co-trained peer, a baseline trained beside.
+  void show(const std::string& name, const Net& net);
+  // Adds the student to the table, writes it to the run folder, fills run.outcome; with a validation part also what one temperature on the logits,
+  // fitted there, makes of its calibration (metrics temperature, ece_scaled, nll_scaled). Further rows and panels may be added to `card` before.
   // `decide`: how logits become class logits, for students with other heads.
   void conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide = {});
 };

@@ -38,9 +38,10 @@ std::unique_ptr<Objective> objective(Wanted wanted, std::function<Loss(const Ste
   return std::make_unique<FunctionObjective>(std::move(wanted), std::move(loss));
 }
 
-Tensor label_loss(const Step& step) {
-  return step.batch.targets.defined() ? losses::soft_cross_entropy(step.logits, step.batch.targets)
-                                      : losses::cross_entropy(step.logits, step.batch.labels);
+Tensor label_loss(const Tensor& logits, const Batch& batch) {
+  return batch.targets.defined() ? losses::soft_cross_entropy(logits, batch.targets) : losses::cross_entropy(logits, batch.labels);
 }
+
+Tensor label_loss(const Step& step) { return label_loss(step.logits, step.batch); }
 
 }  // namespace retort

@@ -28,13 +28,26 @@ struct Method {
   std::function<void(Run&)> run;              // reads its sections, opens the run, works, concludes
 };
 
+// Knobs that only fit together in some ways have a `void check(const Recipe&) const` that throws ConfigError; it runs before anything is opened.
+template <class MethodKnobs, class = void>
+struct HasCheck : std::false_type {};
+template <class MethodKnobs>
+struct HasCheck<MethodKnobs, std::void_t<decltype(std::declval<const MethodKnobs&>().check(std::declval<const Recipe&>()))>> : std::true_type {};
+
+template <class MethodKnobs>
+MethodKnobs read_method_knobs(Run& run) {
+  const auto knobs = run.recipe.read<MethodKnobs>("knobs");
+  if constexpr (HasCheck<MethodKnobs>::value) knobs.check(run.recipe);
+  return knobs;
+}
+
 // A method that is one objective on the classification skeleton. MethodKnobs is read from [knobs]; `make` builds the objective.
 template <class MethodKnobs>
 Method classifier_method(MethodInfo info, std::function<std::unique_ptr<Objective>(const MethodKnobs&)> make) {
   const Access needs = info.needed;
   return Method{std::move(info), [] { MethodKnobs section; return knobs_of(section).all(); },
                 [make, needs](Run& run) {
-                  const auto knobs = run.recipe.read<MethodKnobs>("knobs");
+                  const auto knobs = read_method_knobs<MethodKnobs>(run);
                   ClassifierRun classifier = prepare_classifier(run, needs);
                   auto objective = make(knobs);
                   Net student = classifier.make_student(run.seed.stream("student"));

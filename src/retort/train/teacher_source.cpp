@@ -42,33 +42,9 @@ std::string recipe_of_member(const TeacherSource& source, Seed seed, Seed data_s
 }
 
 Net train_member(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits) {
-  const Dataset& data = splits.train;
-  const std::string key = hex_digest(recipe_of_member(source, seed, run.seed.stream("data")));
-  const bool kept = !run.place.cache.empty() && run.place.max_steps == 0;
-  const std::string stem = fmt::format("{}/teachers/{}", run.place.cache, key);
-  std::unique_ptr<FileLock> lock;
-  if (kept && run.group.size() == 1) {
-    make_folders(run.place.cache + "/teachers");
-    lock = std::make_unique<FileLock>(stem + ".lock");
-    if (file_exists(stem + ".safetensors")) {
-      if (!run.quiet) say(fmt::format("{}: {} from {}", phase, source.teacher.net, stem + ".safetensors"));
-      return load_model(stem).net;
-    }
-  }
-  Net net = make_net(source.teacher.net, data.spec.shape, data.classes(), seed.stream("net"));
   const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
-  TrainJob job;
-  job.phase = phase;
-  job.student = &net;
-  job.objective = learns_labels.get();
-  job.train = &data;
-  job.validation = &splits.validation;
-  job.knobs = source.train;
-  job.views = source.views;
-  job.seed = seed;
-  train(run, job);
-  if (lock) save_model(stem, net, data.spec, /*own_config=*/true);
-  return net;
+  const Dataset& data = splits.train;
+  return trained_teacher(run, source, phase, seed, splits, {"", make_net(source.teacher.net, data.spec.shape, data.classes(), seed.stream("net")), *learns_labels});
 }
 
 }  // namespace
@@ -113,6 +89,40 @@ TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKno
   return source;
 }
 
+Net trained_teacher(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits, TeacherTask task) {
+  const Dataset& data = splits.train;
+  const std::string key = hex_digest(recipe_of_member(source, seed, run.seed.stream("data")) + task.name);
+  const bool kept = !run.place.cache.empty() && run.place.max_steps == 0;
+  const std::string stem = fmt::format("{}/teachers/{}", run.place.cache, key);
+  std::unique_ptr<FileLock> lock;
+  if (kept && run.group.size() == 1) {
+    make_folders(run.place.cache + "/teachers");
+    lock = std::make_unique<FileLock>(stem + ".lock");
+    if (file_exists(stem + ".safetensors")) {
+      if (!run.quiet) say(fmt::format("{}: {} from {}", phase, source.teacher.net, stem + ".safetensors"));
+      return load_model(stem).net;
+    }
+  }
+  Net& net = task.net;
+  TrainJob job;
+  job.phase = phase;
+  job.student = &net;
+  job.objective = &task.objective;
+  job.train = &data;
+  job.validation = &splits.validation;
+  job.knobs = source.train;
+  job.views = source.views;
+  job.seed = seed;
+  train(run, job);
+  if (lock) save_model(stem, net, data.spec, /*own_config=*/true);
+  return net;
+}
+
+Splits teacher_splits(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data) {
+  DataKnobs own = source.data, runs = data;
+  return written(knobs_of(own)) == written(knobs_of(runs)) ? splits : load_splits(source.data, run.seed.stream("data"));
+}
+
 std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data) {
   const TeacherKnobs& t = source.teacher;
   const Seed seed = t.seed >= 0 ? Seed(static_cast<uint64_t>(t.seed)).stream("teacher") : run.seed.stream("teacher");
@@ -120,14 +130,12 @@ std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, con
   const Access show = t.shown();
   std::vector<std::unique_ptr<Teacher>> members;
   if (t.kind == "train" || t.kind == "random") {
-    DataKnobs own = source.data, runs = data;
-    const bool same_data = written(knobs_of(own)) == written(knobs_of(runs));
-    const Splits other = t.kind == "train" && !same_data ? load_splits(source.data, run.seed.stream("data")) : Splits{};
+    const Splits learnt = t.kind == "train" ? teacher_splits(run, source, splits, data) : Splits{};
     for (int64_t i = 0; i < t.members; ++i) {
       const Seed member = seed.stream("member", static_cast<uint64_t>(i));
       const std::string phase = t.members == 1 ? "teacher" : fmt::format("teacher-{}", i + 1);
       Net net = t.kind == "random" ? make_net(t.net, splits.train.spec.shape, classes, member.stream("net"))
-                                   : train_member(run, source, phase, member, same_data ? splits : other);
+                                   : train_member(run, source, phase, member, learnt);
       net.to(run.device);
       members.push_back(net_teacher(net, show));
     }

@@ -25,6 +25,18 @@ struct TeacherSource {
 };
 TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKnobs& views);
 
+// The parts that the teacher learns from: the run's own where its [teacher.data] says nothing else.
+Splits teacher_splits(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data);
+
+// A teacher that learns something else than labels: `name` tells its training from others in the cache (with all that decides its result).
+struct TeacherTask {
+  std::string name;
+  Net net;  // as it starts
+  Objective& objective;
+};
+// Trains it as [teacher.train] and [teacher.views] say, on `splits`, or finds it in run.place.cache.
+Net trained_teacher(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits, TeacherTask task);
+
 // `splits`: the run's own, used where the teacher learns from the same data. Trained teachers are kept in run.place.cache under the digest of
 // everything that made them; processes that need the same one wait for each other. Throws ConfigError when classes disagree.
 std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data);

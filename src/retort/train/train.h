@@ -64,6 +64,8 @@ struct Step {
 
 // Cross-entropy with the labels of the step: mixed targets where views are mixed; unlabelled rows do not count.
 Tensor label_loss(const Step& step);
+// The same for the logits of another net that saw the batch.
+Tensor label_loss(const Tensor& logits, const Batch& batch);
 
 // A method's part of a training run. Stateless losses use `objective(lambda)`.
 class Objective {

@@ -3,6 +3,7 @@
 
 #include "retort/base/error.h"
 #include "retort/losses/soft_targets.h"
+#include "retort/train/ramp.h"
 
 namespace retort::baselines {
 
@@ -41,7 +42,7 @@ class DkdObjective : public Objective {
 
   Loss loss(const Step& step) override {
     const auto [target, non_target] = losses::decoupled_kl(step.logits, step.teacher.logits, step.labels(), knobs_.temperature);
-    const double growth = knobs_.warmup > 0 ? std::min(static_cast<double>(step.epoch + 1) / knobs_.warmup, 1.0) : 1;
+    const double growth = ramp(static_cast<double>(step.epoch + 1), knobs_.warmup);
     return Loss().add("ce", label_loss(step)).add("tckd", target, growth * knobs_.alpha).add("nckd", non_target, growth * knobs_.beta);
   }
 

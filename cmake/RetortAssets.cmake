@@ -33,7 +33,7 @@ std::string_view ${namespace}::${name}() {
   target_sources(${target} PRIVATE "${source}")
 endfunction()
 
-# The Chart.js of the system, as one classic script (not a module): Debian 12 calls it chart.min.js, later releases of Chart.js chart.umd.js.
+# The Chart.js of the system, as one classic script (not a module): chart.min.js in its third release (Debian 12), chart.umd.js in its fourth.
 set(RETORT_CHART_JS "" CACHE FILEPATH "Chart.js as one classic script; found in /usr/share/javascript unless given")
 if(NOT RETORT_CHART_JS)
   foreach(name chart.umd.min.js chart.umd.js chart.min.js Chart.min.js chart.js Chart.js)

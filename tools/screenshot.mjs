@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // A picture of a report, as a reader with that window and theme sees it. Needs chromium (tools/packages-dev.txt).
-//   tools/screenshot.mjs RUN/report.html picture.png [--width 1280] [--top 0] [--height 900] [--theme light|dark] [--scale 2] [--media print] [--no-script] [--open]
-// Takes --height from --top on, without --height all of the page. --open unfolds every <details>. Complains, and fails, when the page asks the network for
-// anything, throws, or is wider than the window.
+//   tools/screenshot.mjs RUN/report.html picture.png [--width 1280] [--top 0] [--height N] [--theme light|dark] [--scale 2]
+//                        [--media print] [--no-script] [--open]
+// Takes --height from --top on, without --height all of the page. --open unfolds every <details>. Complains, and fails, when the page
+// asks the network for anything, throws, or is wider than the window.
 import { spawn } from 'node:child_process';
 import { writeFileSync, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -12,18 +13,25 @@ import { parseArgs } from 'node:util';
 const { values: given, positionals: [page, picture] } = parseArgs({
   allowPositionals: true,
   options: {
-    width: { type: 'string', default: '1280' }, top: { type: 'string', default: '0' }, height: { type: 'string' }, theme: { type: 'string', default: 'light' }, scale: { type: 'string', default: '2' },
-    media: { type: 'string', default: 'screen' }, 'no-script': { type: 'boolean', default: false }, open: { type: 'boolean', default: false },
+    width: { type: 'string', default: '1280' },
+    top: { type: 'string', default: '0' },
+    height: { type: 'string' },
+    theme: { type: 'string', default: 'light' },
+    scale: { type: 'string', default: '2' },
+    media: { type: 'string', default: 'screen' },
+    'no-script': { type: 'boolean', default: false },
+    open: { type: 'boolean', default: false },
   },
 });
 if (!page || !picture || !existsSync(page)) {
-  console.error('usage: tools/screenshot.mjs PAGE.html PICTURE.png [--width N] [--top N] [--height N] [--theme light|dark] [--scale N] [--media print] [--no-script] [--open]');
+  console.error('usage: tools/screenshot.mjs PAGE.html PICTURE.png [--width N] [--top N] [--height N] [--theme light|dark] [--scale N]\n'
+    + '                                                   [--media print] [--no-script] [--open]');
   process.exit(2);
 }
 
 // Chromium speaks its DevTools protocol over two pipes: JSON messages, each ended by a zero byte.
-const browser = spawn(process.env.CHROMIUM ?? 'chromium', ['--headless', '--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--remote-debugging-pipe'],
-  { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
+const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--remote-debugging-pipe'];
+const browser = spawn(process.env.CHROMIUM ?? 'chromium', flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
 browser.on('error', (error) => { console.error(`cannot start chromium: ${error.message}`); process.exit(1); });
 const [, , , toBrowser, fromBrowser] = browser.stdio;
 const waiting = new Map(), listeners = new Map();
@@ -56,8 +64,12 @@ const width = Number(given.width), scale = Number(given.scale);
 await send('Page.enable');
 await send('Runtime.enable');
 await send('Network.enable');
-listeners.set('Runtime.exceptionThrown', ({ exceptionDetails: e }) => complaints.push(`script error: ${e.exception?.description ?? e.text}`));
-listeners.set('Network.requestWillBeSent', ({ request }) => { if (!/^(file|data|blob):/.test(request.url)) complaints.push(`asked the network for ${request.url}`); });
+listeners.set('Runtime.exceptionThrown', ({ exceptionDetails: error }) => {
+  complaints.push(`script error: ${error.exception?.description ?? error.text}`);
+});
+listeners.set('Network.requestWillBeSent', ({ request }) => {
+  if (!/^(file|data|blob):/.test(request.url)) complaints.push(`asked the network for ${request.url}`);
+});
 await send('Log.enable');
 listeners.set('Log.entryAdded', ({ entry }) => complaints.push(`${entry.level}: ${entry.text}`));
 await send('Emulation.setDeviceMetricsOverride', { width, height: 900, deviceScaleFactor: scale, mobile: width < 600 });

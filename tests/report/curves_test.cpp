@@ -98,7 +98,11 @@ TEST(Curves, SeveralRunsHaveALineARunOfItsStudent) {
 TEST(Curves, ToleratesRowsWithoutStepsNullsAndNothing) {
   RunView run;
   EXPECT_TRUE(curves({run}, {"a"}).empty());
-  run.metrics = {json(3), json::object(), {{"step", "x"}, {"loss", 1}}, {{"step", 1}, {"loss", nullptr}}, {{"step", 2}, {"loss", 2.0}, {"note", "hi"}}};
+  run.metrics = {json(3),
+                 json::object(),
+                 {{"step", "x"}, {"loss", 1}},
+                 {{"step", 1}, {"loss", nullptr}},
+                 {{"step", 2}, {"loss", 2.0}, {"note", "hi"}}};
   const std::vector<Chart> charts = curves({run}, {"a"});
   ASSERT_EQ(charts.size(), 1u);
   ASSERT_EQ(charts[0].series[0].points.size(), 2u);

@@ -7,7 +7,9 @@
 namespace retort::report {
 namespace {
 
-TEST(Html, EscapesEverythingThatCouldEndTextOrAttribute) { EXPECT_EQ(escape("<a href=\"x\" b='&'>"), "&lt;a href=&quot;x&quot; b=&#39;&amp;&#39;&gt;"); }
+TEST(Html, EscapesEverythingThatCouldEndTextOrAttribute) {
+  EXPECT_EQ(escape("<a href=\"x\" b='&'>"), "&lt;a href=&quot;x&quot; b=&#39;&amp;&#39;&gt;");
+}
 
 TEST(Html, ScriptJsonHasNoAngleBracketAndStaysTheSameValue) {
   const nlohmann::json value = {{"a</script><!--", "</ScRiPt >"}, {"nan", std::nan("")}};

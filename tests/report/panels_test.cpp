@@ -31,7 +31,8 @@ TEST(Panels, EveryKindHasACard) {
 TEST(Panels, WithoutContentAreLeftOutAndUnknownOnesSayso) {
   ChartBook book;
   json panels = json::array({nullptr, 5});
-  for (const char* kind : {"reliability", "confusion", "images", "lines", "scatter", "heatmap", "bars", "text", "table"}) panels.push_back({{"kind", kind}, {"series", "?"}});
+  for (const char* kind : {"reliability", "confusion", "images", "lines", "scatter", "heatmap", "bars", "text", "table"})
+    panels.push_back({{"kind", kind}, {"series", "?"}});
   const std::vector<Card> cards = panel_cards(panels, book);
   ASSERT_EQ(cards.size(), 2u) << "the two that have no kind";
   EXPECT_NE(cards[0].html.find("cannot show"), std::string::npos);
@@ -54,7 +55,8 @@ TEST(Confusions, AreReadTolerantly) {
 TEST(Confusions, AreToldInWords) {
   const auto words = [](const json& counts) { return confusion_in_words(confusion_of({{"counts", counts}})); };
   EXPECT_EQ(words({{5, 0}, {0, 4}}), "All 9 right. A row is a true class, a column what was answered.");
-  EXPECT_EQ(words({{5, 1}, {4, 10}}), "5 of 20 wrong (25.0%), most often 1 taken for 0 (4 times). A row is a true class, a column what was answered.");
+  EXPECT_EQ(words({{5, 1}, {4, 10}}),
+            "5 of 20 wrong (25.0%), most often 1 taken for 0 (4 times). A row is a true class, a column what was answered.");
   EXPECT_EQ(words({{0, 0}, {0, 0}}), "");
 }
 

@@ -12,8 +12,9 @@ TEST(RecipeText, IsColouredAndEscaped) {
 }
 
 TEST(RecipeText, FindsWhatDiffers) {
-  const std::vector<Difference> differences = differing_keys({"name = 'a'\nseed = 1\n[train]\nlr = 0.1\nmilestones = [1, 2]\n[run]\ndir = 'x'\n",
-                                                              "name = 'b'\nseed = 1\n[train]\nlr = 0.2\nmilestones = [1, 2]\nema = true\n[run]\ndir = 'y'\n"});
+  const std::vector<Difference> differences = differing_keys(
+      {"name = 'a'\nseed = 1\n[train]\nlr = 0.1\nmilestones = [1, 2]\n[run]\ndir = 'x'\n",
+       "name = 'b'\nseed = 1\n[train]\nlr = 0.2\nmilestones = [1, 2]\nema = true\n[run]\ndir = 'y'\n"});
   ASSERT_EQ(differences.size(), 2u);
   EXPECT_EQ(differences[0].key, "train.ema");
   EXPECT_EQ(differences[0].values, (std::vector<std::string>{"", "true"}));

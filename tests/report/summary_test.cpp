@@ -11,7 +11,8 @@ std::string told(const RunView& run) { return summary_of(run, results_of(run)); 
 
 TEST(Summary, SaysWhatWasKeptAtWhatSize) {
   EXPECT_EQ(told(sample_run("a", 96.9)),
-            "A student of 1,810 parameters keeps 98.9% of the teacher’s accuracy at 1/40 of its size. Trained alone, the same net reaches 95.3%: the teacher is worth 1.6 points.");
+            "A student of 1,810 parameters keeps 98.9% of the teacher’s accuracy at 1/40 of its size. Trained alone, the same net reaches "
+            "95.3%: the teacher is worth 1.6 points.");
 }
 
 TEST(Summary, DoesNotFlatter) {

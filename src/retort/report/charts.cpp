@@ -38,7 +38,9 @@ int colour_of(const std::string& name, int place) {
   return found != roles.end() ? found->second : (place + 3) % kColours + 1;
 }
 
-std::string swatch(int colour) { return fmt::format("<span class=\"swatch c{}\" aria-hidden=\"true\"></span>", (colour - 1) % kColours + 1); }
+std::string swatch(int colour) {
+  return fmt::format("<span class=\"swatch c{}\" aria-hidden=\"true\"></span>", (colour - 1) % kColours + 1);
+}
 
 std::string ChartBook::add(const Chart& chart) {
   const size_t id = charts_.size();
@@ -54,10 +56,12 @@ std::string ChartBook::add(const Chart& chart) {
     series.push_back(entry);
     if (!line.name.empty()) legend += fmt::format("<li data-series=\"{}\">{}{}</li>", s, swatch(line.colour), escape(line.name));
   }
-  charts_.push_back({{"kind", chart.kind}, {"x", chart.x}, {"y", chart.y}, {"log_y", chart.log_y}, {"categories", chart.categories}, {"series", series}});
+  charts_.push_back(
+      {{"kind", chart.kind}, {"x", chart.x}, {"y", chart.y}, {"log_y", chart.log_y}, {"categories", chart.categories}, {"series", series}});
   return fmt::format(
       "<figure class=\"card chart {}\" data-chart=\"{}\"><figcaption><h3>{}</h3>{}{}</figcaption><div class=\"plot\">"
-      "<canvas role=\"img\" aria-label=\"{}\"></canvas><noscript><p>This chart is drawn by JavaScript, which is switched off here.</p></noscript></div></figure>",
+      "<canvas role=\"img\" aria-label=\"{}\"></canvas><noscript><p>This chart is drawn by JavaScript, which is switched off "
+      "here.</p></noscript></div></figure>",
       escape(chart.kind), id, escape(chart.title), chart.note.empty() ? "" : fmt::format("<p class=\"note\">{}</p>", escape(chart.note)),
       legend.empty() ? "" : fmt::format("<ul class=\"legend\">{}</ul>", legend), escape(in_words(chart)));
 }

@@ -19,8 +19,8 @@ struct Series {
 };
 
 struct Chart {
-  std::string kind = "lines";  // lines | scatter | bars | reliability
-  std::string title, note, x, y;  // y "%": the figures along the axis carry it
+  std::string kind = "lines";           // lines | scatter | bars | reliability
+  std::string title, note, x, y;        // y "%": the figures along the axis carry it
   std::vector<std::string> categories;  // bars: the names along x, a point's x is its index
   std::vector<Series> series;
   bool log_y = false;

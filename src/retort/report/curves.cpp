@@ -38,7 +38,9 @@ struct Log {
   std::vector<Quantity> quantities;
   std::map<std::string, Points> lines;
 
-  static std::string line_key(const std::string& phase, const Quantity& quantity) { return phase + '\n' + quantity.kind + '\n' + quantity.key; }
+  static std::string line_key(const std::string& phase, const Quantity& quantity) {
+    return phase + '\n' + quantity.kind + '\n' + quantity.key;
+  }
   const Points* line(const std::string& phase, const Quantity& quantity) const {
     const auto found = lines.find(line_key(phase, quantity));
     return found == lines.end() ? nullptr : &found->second;
@@ -86,13 +88,17 @@ int rank(const Quantity& quantity) {
 bool percentage(const std::string& key) { return key == "accuracy" || key == "ece" || key == "agreement"; }
 
 Chart chart_of(const Quantity& quantity) {
-  static const std::map<std::string, std::string> titles = {{"train/loss", "Training loss"}, {"eval/accuracy", "Accuracy while training"},
-      {"eval/nll", "Negative log-likelihood while training"}, {"eval/ece", "Calibration error while training"}, {"train/lr", "Learning rate"}};
+  static const std::map<std::string, std::string> titles = {{"train/loss", "Training loss"},
+                                                            {"eval/accuracy", "Accuracy while training"},
+                                                            {"eval/nll", "Negative log-likelihood while training"},
+                                                            {"eval/ece", "Calibration error while training"},
+                                                            {"train/lr", "Learning rate"}};
   Chart chart;
   const auto title = titles.find(quantity.kind + "/" + quantity.key);
-  chart.title = title != titles.end() ? title->second
-                : is_term(quantity) ? "Loss term: " + quantity.key.substr(kTerm.size())
-                : quantity.kind == "eval" ? quantity.key + " while training" : quantity.key;
+  chart.title = title != titles.end()     ? title->second
+                : is_term(quantity)       ? "Loss term: " + quantity.key.substr(kTerm.size())
+                : quantity.kind == "eval" ? quantity.key + " while training"
+                                          : quantity.key;
   chart.x = "step";
   if (percentage(quantity.key)) chart.y = "%";
   return chart;
@@ -118,7 +124,9 @@ bool spans_decades(const Chart& chart) {
   return low > 0 && high / low > 50 && std::isfinite(high / low);
 }
 
-void choose_axis(Chart& chart, const Quantity& quantity) { chart.log_y = quantity.kind == "train" && quantity.key != "lr" && spans_decades(chart); }
+void choose_axis(Chart& chart, const Quantity& quantity) {
+  chart.log_y = quantity.kind == "train" && quantity.key != "lr" && spans_decades(chart);
+}
 
 Chart across_runs(const Quantity& quantity, const std::vector<Log>& logs, const std::vector<std::string>& labels) {
   Chart chart = chart_of(quantity);

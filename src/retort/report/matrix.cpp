@@ -20,12 +20,14 @@ constexpr size_t kMostNumbered = 30;
 // A cell `heat` of the way to full colour. Ink turns light where the ground is dark enough.
 std::string heat_cell(const std::string& hue, double heat, const std::string& text, const std::string& tip) {
   const bool strong = heat > 0.7;
-  return fmt::format("<td class=\"{}{}\" style=\"--heat:{:.3g}%\"{}>{}</td>", hue, strong ? " strong" : "", 100 * std::clamp(heat, 0.0, 1.0),
-                     tip.empty() ? "" : fmt::format(" title=\"{}\"", escape(tip)), text);
+  return fmt::format("<td class=\"{}{}\" style=\"--heat:{:.3g}%\"{}>{}</td>", hue, strong ? " strong" : "",
+                     100 * std::clamp(heat, 0.0, 1.0), tip.empty() ? "" : fmt::format(" title=\"{}\"", escape(tip)), text);
 }
 
 std::string matrix(const std::string& columns, const std::string& rows, bool dense, const std::string& label) {
-  return scroll_box(fmt::format("<table class=\"heat{}\"><thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table>", dense ? " dense" : "", columns, rows), label);
+  return scroll_box(fmt::format("<table class=\"heat{}\"><thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table>",
+                                dense ? " dense" : "", columns, rows),
+                    label);
 }
 
 }  // namespace
@@ -37,7 +39,8 @@ Confusion confusion_of(const json& panel) {
   for (size_t i = 0; i < counts.size(); ++i) {
     confusion.classes.push_back(i < classes.size() ? text_in(classes[i]) : std::to_string(i));
     std::vector<double> row(counts.size(), 0);
-    for (size_t j = 0; j < std::min(counts.size(), list(counts[i]).size()); ++j) row[j] = counts[i][j].is_number() ? number_in(counts[i][j]) : 0;
+    for (size_t j = 0; j < std::min(counts.size(), list(counts[i]).size()); ++j)
+      row[j] = counts[i][j].is_number() ? number_in(counts[i][j]) : 0;
     confusion.counts.push_back(std::move(row));
   }
   return confusion;
@@ -88,9 +91,11 @@ std::string confusion_in_words(const Confusion& confusion) {
   const std::string sides = " A row is a true class, a column what was answered.";
   if (total == 0) return {};
   if (most == 0) return fmt::format("All {} right.{}", number(total, 0), sides);
-  const std::string wrong = fmt::format("{} of {} wrong ({}%)", number(total - right, 0), number(total, 0), number(100 * (total - right) / total, 1));
+  const std::string wrong = fmt::format("{} of {} wrong ({}%)", number(total - right, 0), number(total, 0),
+                                        number(100 * (total - right) / total, 1));
   if (most < 2) return wrong + "." + sides;
-  return fmt::format("{}, most often {} taken for {} ({} times).{}", wrong, confusion.classes[from], confusion.classes[to], number(most, 0), sides);
+  return fmt::format("{}, most often {} taken for {} ({} times).{}", wrong, confusion.classes[from], confusion.classes[to], number(most, 0),
+                     sides);
 }
 
 std::string heatmap_table(const json& panel) {
@@ -108,15 +113,17 @@ std::string heatmap_table(const json& panel) {
   if (width == 0) return {};
   const bool dense = width > kMostNumbered;
   std::string columns, rows;
-  for (size_t j = 0; j < width; ++j) columns += fmt::format("<th scope=\"col\">{}</th>", !dense && j < x.size() ? escape(text_in(x[j])) : "");
+  for (size_t j = 0; j < width; ++j)
+    columns += fmt::format("<th scope=\"col\">{}</th>", !dense && j < x.size() ? escape(text_in(x[j])) : "");
   for (size_t i = 0; i < values.size(); ++i) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th>", i < y.size() ? escape(text_in(y[i])) : "");
     for (size_t j = 0; j < width; ++j) {
       const double value = j < list(values[i]).size() ? number_in(values[i][j]) : std::nan("");
       const std::string text = number(value, std::isfinite(digits) ? static_cast<int>(std::clamp(digits, -1.0, 12.0)) : 2);
       const std::string tip = j < x.size() && i < y.size() ? fmt::format("{}, {}: {}", text_in(y[i]), text_in(x[j]), text) : "";
-      rows += std::isfinite(value) ? heat_cell("right", high > low ? 0.05 + 0.9 * (value - low) / (high - low) : 0.5, dense ? "" : text, tip)
-                                   : fmt::format("<td class=\"zero\">{}</td>", kMissing);
+      rows += std::isfinite(value)
+                  ? heat_cell("right", high > low ? 0.05 + 0.9 * (value - low) / (high - low) : 0.5, dense ? "" : text, tip)
+                  : fmt::format("<td class=\"zero\">{}</td>", kMissing);
     }
     rows += "</tr>";
   }

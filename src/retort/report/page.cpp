@@ -18,7 +18,8 @@ using namespace report;
 using nlohmann::json;
 
 std::string section(const std::string& id, const std::string& title, const std::string& content) {
-  return content.empty() ? content : fmt::format("<section aria-labelledby=\"{0}\"><h2 id=\"{0}\">{1}</h2>{2}</section>", id, escape(title), content);
+  return content.empty() ? content
+                         : fmt::format("<section aria-labelledby=\"{0}\"><h2 id=\"{0}\">{1}</h2>{2}</section>", id, escape(title), content);
 }
 
 std::string chip(const std::string& text, const std::string& kind = {}) {
@@ -54,9 +55,10 @@ std::string head_of(const RunView& run, const std::string& label, const Results&
                            figure.detail.empty() ? "" : fmt::format("<dd class=\"detail\">{}</dd>", escape(figure.detail)));
   }
   const std::string status = status_of(run), seed = text_at(run.run, "seed");
-  return fmt::format("<header class=\"top\"><h1>{}</h1><ul class=\"chips\">{}{}{}{}{}</ul><p class=\"lead\">{}</p>{}</header>", escape(label),
-                     chip(status, "status " + status), chip(text_at(run.run, "method"), "method"), chip(data_line(member(run.run, "data"))),
-                     chip(seed.empty() ? "" : "seed " + seed), chip(moment(text_at(run.run, "started"))), escape(summary_of(run, results)),
+  return fmt::format("<header class=\"top\"><h1>{}</h1><ul class=\"chips\">{}{}{}{}{}</ul><p class=\"lead\">{}</p>{}</header>",
+                     escape(label), chip(status, "status " + status), chip(text_at(run.run, "method"), "method"),
+                     chip(data_line(member(run.run, "data"))), chip(seed.empty() ? "" : "seed " + seed),
+                     chip(moment(text_at(run.run, "started"))), escape(summary_of(run, results)),
                      figures.empty() ? "" : fmt::format("<dl class=\"figures\">{}</dl>", figures));
 }
 
@@ -90,7 +92,8 @@ std::string facts(const RunView& run) {
 
 // A word of a POSIX shell.
 std::string shell_word(const std::string& word) {
-  const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:=,@") == std::string::npos;
+  const bool plain = !word.empty() &&
+                     word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:=,@") == std::string::npos;
   if (plain) return word;
   std::string out = "'";
   for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -101,15 +104,20 @@ std::string repeat(const RunView& run) {
   if (run.recipe.empty() || run.folder.empty()) return {};
   std::string folder = run.folder, verb = text_at(run.run, "verb");
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
-  const std::string command = fmt::format("retort {} {} --set {}", verb.empty() ? "distill" : shell_word(verb), shell_word(folder + "/recipe.toml"),
-                                          shell_word(fmt::format("run.dir={}-again", folder)));
-  return fmt::format("<p>The folder holds the resolved recipe. Run again with the same versions and number of threads, it gives the same bits:</p>"
-                     "<div class=\"command\"><pre tabindex=\"0\"><code>{}</code></pre></div>", escape(command));
+  const std::string command = fmt::format("retort {} {} --set {}", verb.empty() ? "distill" : shell_word(verb),
+                                          shell_word(folder + "/recipe.toml"), shell_word(fmt::format("run.dir={}-again", folder)));
+  return fmt::format(
+      "<p>The folder holds the resolved recipe. Run again with the same versions and number of threads, it gives the same bits:</p>"
+      "<div class=\"command\"><pre tabindex=\"0\"><code>{}</code></pre></div>",
+      escape(command));
 }
 
 std::string background(const RunView& run) {
   std::string html = repeat(run);
-  if (!run.recipe.empty()) html += fmt::format("<details><summary>The resolved recipe</summary><pre class=\"toml\" tabindex=\"0\">{}</pre></details>", coloured_toml(run.recipe));
+  if (!run.recipe.empty()) {
+    html += fmt::format("<details><summary>The resolved recipe</summary><pre class=\"toml\" tabindex=\"0\">{}</pre></details>",
+                        coloured_toml(run.recipe));
+  }
   return html + facts(run);
 }
 
@@ -133,7 +141,9 @@ std::string differences(const std::vector<RunView>& runs, const std::vector<std:
   }
   for (const Difference& difference : differing_keys(recipes)) {
     body += fmt::format("<tr><th scope=\"row\"><code>{}</code></th>", escape(difference.key));
-    for (const std::string& value : difference.values) body += value.empty() ? fmt::format("<td>{}</td>", kMissing) : fmt::format("<td><code>{}</code></td>", escape(value));
+    for (const std::string& value : difference.values) {
+      body += value.empty() ? fmt::format("<td>{}</td>", kMissing) : fmt::format("<td><code>{}</code></td>", escape(value));
+    }
     body += "</tr>";
   }
   if (body.empty()) return "<p class=\"note\">The recipes differ in nothing but their names.</p>";
@@ -143,17 +153,18 @@ std::string differences(const std::vector<RunView>& runs, const std::vector<std:
 std::string many_runs(const std::vector<RunView>& runs, const std::vector<std::string>& labels, ChartBook& book) {
   std::vector<Results> results;
   for (const RunView& run : runs) results.push_back(results_of(run));
-  std::string body = fmt::format("<header class=\"top\"><h1>{} runs compared</h1><p class=\"lead\">{}</p></header><main id=\"main\">", runs.size(),
-                                 escape(summary_of(labels, results)));
+  std::string body = fmt::format("<header class=\"top\"><h1>{} runs compared</h1><p class=\"lead\">{}</p></header><main id=\"main\">",
+                                 runs.size(), escape(summary_of(labels, results)));
   body += section("results", "Results", results_table(results, labels));
   body += section("differences", "What differs", differences(runs, labels));
   body += training(runs, labels, book);
   std::string each;
   for (size_t r = 0; r < runs.size(); ++r) {
     const std::string method = text_at(runs[r].run, "method");
-    each += fmt::format("<details class=\"run\"><summary>{}<span class=\"run-name\">{}</span> <span class=\"note\">{}, {}</span></summary><p>{}</p>{}{}</details>",
-                        swatch(static_cast<int>(r) + 1), escape(labels[r]), escape(method.empty() ? "run" : method), escape(status_of(runs[r])), escape(summary_of(runs[r], results[r])),
-                        arranged(panel_cards(member(runs[r].run, "panels"), book)), background(runs[r]));
+    each += fmt::format("<details class=\"run\"><summary>{}<span class=\"run-name\">{}</span> <span class=\"note\">{}, {}</span></summary>",
+                        swatch(static_cast<int>(r) + 1), escape(labels[r]), escape(method.empty() ? "run" : method), status_of(runs[r]));
+    each += fmt::format("<p>{}</p>", escape(summary_of(runs[r], results[r])));
+    each += arranged(panel_cards(member(runs[r].run, "panels"), book)) + background(runs[r]) + "</details>";
   }
   return body + section("each", "Run by run", each) + "</main>";
 }
@@ -168,23 +179,27 @@ std::string in_script(std::string_view script) {
   return out;
 }
 
+// A debugger would ask for the map beside the page.
+std::string_view without_source_map(std::string_view script) { return script.substr(0, script.rfind("//# sourceMappingURL=")); }
+
 std::string page(const std::string& title, const std::string& version, const std::string& body, const ChartBook& book) {
   // Only scripts that carry this word may run, and nothing may be fetched: a second wall behind the escaping.
   const std::string nonce = hex_digest(body);
-  std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'nonce-{0}'\">"
-      "<meta name=\"color-scheme\" content=\"light dark\"><meta name=\"generator\" content=\"retort {1}\"><title>{2} · retort</title>",
-      nonce, escape(version), escape(title));
-  html += fmt::format("<style>{}</style></head><body><a class=\"skip\" href=\"#main\">Skip to the results</a><div class=\"bar\">", style_sheet());
-  html += fmt::format("<span class=\"brand\">{}retort</span><button type=\"button\" id=\"theme\" title=\"Light or dark\" aria-label=\"Light or dark\" hidden>"
-                      "<svg viewBox=\"0 0 16 16\" width=\"16\" height=\"16\" aria-hidden=\"true\"><circle cx=\"8\" cy=\"8\" r=\"6.5\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.4\"/>"
-                      "<path d=\"M8 1.5a6.5 6.5 0 0 1 0 13z\" fill=\"currentColor\"/></svg></button></div>", emblem());
+  const std::string policy = fmt::format("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'nonce-{}'", nonce);
+  std::string html = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">";
+  html += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">";
+  html += fmt::format("<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">", policy);
+  html += fmt::format("<meta name=\"generator\" content=\"retort {}\"><title>{} · retort</title>", escape(version), escape(title));
+  html += fmt::format("<style>{}</style></head>", style_sheet());
+  html += "<body><a class=\"skip\" href=\"#main\">Skip to the results</a>";
+  html += fmt::format("<div class=\"bar\"><span class=\"brand\">{}retort</span>", emblem());
+  html += fmt::format("<button type=\"button\" id=\"theme\" aria-label=\"Light or dark\" hidden>{}</button></div>", theme_icon());
   html += body;
-  html += fmt::format("<footer><p>Written by retort{}. The page is complete in itself: it can be mailed, archived and read without a network.</p></footer>",
-                      version.empty() ? "" : " " + escape(version));
+  html += fmt::format(
+      "<footer><p>Written by retort{}. The page is complete in itself: it can be mailed, archived and read without a network.</p></footer>",
+      version.empty() ? "" : " " + escape(version));
   html += book.data_block(nonce);
-  if (!book.empty()) html += fmt::format("<script nonce=\"{}\">{}</script>", nonce, in_script(chart_library()));
+  if (!book.empty()) html += fmt::format("<script nonce=\"{}\">{}</script>", nonce, in_script(without_source_map(chart_library())));
   html += fmt::format("<script nonce=\"{}\">{}</script></body></html>\n", nonce, in_script(page_script()));
   return html;
 }

@@ -57,7 +57,8 @@ Card bars_card(const json& panel, ChartBook& book) {
   for (const json& category : list(member(panel, "categories"))) chart.categories.push_back(text_in(category));
   for (const json& value : list(member(panel, "series"))) {
     Series series = series_of(value, chart.series.size());
-    for (const json& height : list(member(value, "values"))) series.points.push_back({static_cast<double>(series.points.size()), number_in(height)});
+    for (const json& height : list(member(value, "values")))
+      series.points.push_back({static_cast<double>(series.points.size()), number_in(height)});
     for (const json& error : list(member(value, "errors"))) series.errors.push_back(error.is_number() ? number_in(error) : 0);
     chart.series.push_back(std::move(series));
   }
@@ -69,7 +70,8 @@ Card reliability_card(const json& panel, ChartBook& book) {
   Chart chart = chart_of(panel, "reliability");
   chart.x = "confidence";
   chart.y = "accuracy";
-  if (chart.note.empty()) chart.note = "On the diagonal, a model is right as often as it says; below it, it is too sure. Larger points hold more samples.";
+  if (chart.note.empty())
+    chart.note = "On the diagonal, a model is right as often as it says; below it, it is too sure. Larger points hold more samples.";
   for (const json& value : list(member(panel, "series"))) {
     Series series = series_of(value, chart.series.size());
     double most = 0;
@@ -125,7 +127,8 @@ Card panel_card(const json& panel, ChartBook& book) {
   if (kind == "heatmap") return heatmap_card(panel);
   if (kind == "text") return text_card(panel);
   if (kind == "table") return table_card(panel);
-  return {figure("prose", text_at(panel, "title"), fmt::format("<p class=\"note\">This version of retort cannot show a panel of kind “{}”.</p>", escape(kind)))};
+  return {figure("prose", text_at(panel, "title"),
+                 fmt::format("<p class=\"note\">This version of retort cannot show a panel of kind “{}”.</p>", escape(kind)))};
 }
 
 }  // namespace

@@ -51,8 +51,9 @@ std::string picture_strip(const nlohmann::json& items) {
       continue;
     }
     const int64_t factor = std::max<int64_t>(1, kSmall / width);
-    strip += fmt::format("<li><figure><img src=\"data:image/png;base64,{}\" width=\"{}\" height=\"{}\" alt=\"{}\"><figcaption>{}</figcaption></figure></li>", png,
-                         factor * width, factor * height, caption, caption);
+    strip += fmt::format(
+        "<li><figure><img src=\"data:image/png;base64,{}\" width=\"{}\" height=\"{}\" alt=\"{}\"><figcaption>{}</figcaption></figure></li>",
+        png, factor * width, factor * height, caption, caption);
   }
   return strip.empty() ? strip : fmt::format("<ul class=\"strip\">{}</ul>", strip);
 }

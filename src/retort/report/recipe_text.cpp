@@ -69,7 +69,8 @@ std::vector<Difference> differing_keys(const std::vector<std::string>& recipes) 
   for (const std::string& key : keys) {
     Difference difference{key, {}};
     for (const Flat& recipe : all) difference.values.push_back(recipe.count(key) > 0 ? recipe.at(key) : "");
-    const bool same = std::all_of(difference.values.begin(), difference.values.end(), [&](const std::string& value) { return value == difference.values[0]; });
+    const bool same = std::all_of(difference.values.begin(), difference.values.end(),
+                                  [&](const std::string& value) { return value == difference.values[0]; });
     if (!same) differences.push_back(std::move(difference));
   }
   return differences;

@@ -19,7 +19,8 @@ json parse(const std::string& text, const std::string& where) {
   try {
     return json::parse(text);
   } catch (const json::parse_error& error) {
-    throw DataError(fmt::format("{}: not JSON at byte {}", where, error.byte), "the file is damaged; run the recipe again, or restore the file");
+    throw DataError(fmt::format("{}: not JSON at byte {}", where, error.byte),
+                    "the file is damaged; run the recipe again, or restore the file");
   }
 }
 
@@ -45,7 +46,8 @@ RunView load_run(const std::string& folder) {
   RunView view;
   view.folder = folder;
   if (!file_exists(run) && !file_exists(metrics)) {
-    throw DataError(fmt::format("{}: not a run folder, neither run.json nor metrics.jsonl is in it", folder), "give a folder that a run has written, such as runs/<date>-<name>");
+    throw DataError(fmt::format("{}: not a run folder, neither run.json nor metrics.jsonl is in it", folder),
+                    "give a folder that a run has written, such as runs/<date>-<name>");
   }
   if (file_exists(run)) view.run = parse(read_file(run), run);
   if (file_exists(metrics)) view.metrics = parse_lines(read_file(metrics), metrics);
@@ -88,9 +90,7 @@ const json& list(const json& value) {
   return value.is_array() ? value : nothing;
 }
 
-double number_in(const json& value) {
-  return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
-}
+double number_in(const json& value) { return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN(); }
 
 std::string text_in(const json& value) {
   if (value.is_string()) return value.get<std::string>();

@@ -29,7 +29,8 @@ std::string size_phrase(double student, double teacher) {
   if (!positive(student) || !positive(teacher)) return {};
   const std::string factor = ratio(student, teacher);
   if (factor == "× 1") return " at the same size";
-  return student < teacher ? fmt::format(" at {} of its size", factor) : fmt::format(" at {} times its size", factor.substr(std::string("× ").size()));
+  return student < teacher ? fmt::format(" at {} of its size", factor)
+                           : fmt::format(" at {} times its size", factor.substr(std::string("× ").size()));
 }
 
 std::string kept_sentence(const Results& results, const Column& accuracy) {
@@ -39,8 +40,8 @@ std::string kept_sentence(const Results& results, const Column& accuracy) {
   if (!positive(teacher)) return fmt::format("{} reaches an accuracy of {}.", who, with_unit(spoken(accuracy, student), student));
   const std::string where = size_phrase(size, value_of(results.teacher(), "parameters"));
   if (student >= teacher) {
-    return fmt::format("{} {} the teacher’s accuracy ({} against {}){}.", who, student > teacher ? "exceeds" : "reaches", with_unit(accuracy, student),
-                       with_unit(accuracy, teacher), where);
+    return fmt::format("{} {} the teacher’s accuracy ({} against {}){}.", who, student > teacher ? "exceeds" : "reaches",
+                       with_unit(accuracy, student), with_unit(accuracy, teacher), where);
   }
   // Rounding must not turn a loss into "100%".
   const double kept = std::min(100 * student / teacher, 99.9);
@@ -98,8 +99,8 @@ std::string summary_of(const std::vector<std::string>& labels, const std::vector
   }
   if (found < 2) return fmt::format("{} runs side by side.", results.size());
   if (cell(*accuracy, at(best)) == cell(*accuracy, at(worst))) return fmt::format("All students reach {}.", with_unit(*accuracy, at(best)));
-  return fmt::format("The most accurate student comes from {}: {}, {} above the least accurate, {}.", labels[best], with_unit(*accuracy, at(best)),
-                            gap(*accuracy, at(best) - at(worst)), labels[worst]);
+  return fmt::format("The most accurate student comes from {}: {}, {} above the least accurate, {}.", labels[best],
+                     with_unit(*accuracy, at(best)), gap(*accuracy, at(best) - at(worst)), labels[worst]);
 }
 
 std::vector<Figure> key_figures(const RunView& run, const Results& results) {
@@ -111,12 +112,14 @@ std::vector<Figure> key_figures(const RunView& run, const Results& results) {
   };
   const auto plain = [&](const std::string& key, const std::string& name) {
     const Column* column = results.column(key);
-    if (column && std::isfinite(value_of(student, key))) figures.push_back({with_unit(*column, value_of(student, key)), name, beside_teacher(*column)});
+    if (column && std::isfinite(value_of(student, key)))
+      figures.push_back({with_unit(*column, value_of(student, key)), name, beside_teacher(*column)});
   };
   const auto compared = [&](const Column* column, const std::string& name, const std::string& unit, auto written) {
     if (!column || !positive(value_of(student, column->key)) || !positive(value_of(teacher, column->key))) return;
     const double mine = value_of(student, column->key), theirs = value_of(teacher, column->key);
-    figures.push_back({written(mine, theirs), name, fmt::format("{} against {}{}", with_unit(*column, mine), with_unit(*column, theirs), unit)});
+    figures.push_back(
+        {written(mine, theirs), name, fmt::format("{} against {}{}", with_unit(*column, mine), with_unit(*column, theirs), unit)});
   };
   const auto speed = [](double mine, double theirs) { return number(rounded(theirs / mine, 2)) + "×"; };
   plain("accuracy", "accuracy");
@@ -132,7 +135,8 @@ std::vector<Figure> key_figures(const RunView& run, const Results& results) {
     }
   }
   const double seconds = number_at(run.run, "seconds"), cpu = number_at(run.run, "cpu_seconds");
-  if (std::isfinite(seconds)) figures.push_back({duration(seconds), "whole run", std::isfinite(cpu) ? duration(cpu) + " of processor time" : ""});
+  if (std::isfinite(seconds))
+    figures.push_back({duration(seconds), "whole run", std::isfinite(cpu) ? duration(cpu) + " of processor time" : ""});
   return figures;
 }
 

@@ -146,7 +146,8 @@ std::string results_table(const std::vector<Results>& results, const std::vector
         const std::string text = cell(columns[c], value);
         const bool is_best = !is_teacher && !best[c].empty() && text == best[c];
         any_best |= is_best;
-        body += fmt::format("<td class=\"num{}\">{}{}{}</td>", is_best ? " best" : "", text, is_best ? "<span class=\"vh\"> (best)</span>" : "",
+        body += fmt::format("<td class=\"num{}\">{}{}{}</td>", is_best ? " best" : "", text,
+                            is_best ? "<span class=\"vh\"> (best)</span>" : "",
                             teacher && !is_teacher ? distance(columns[c], value, number_at(teacher->values, columns[c].key)) : "");
       }
       body += "</tr>";
@@ -179,7 +180,8 @@ std::string plain_table(const json& columns, const json& rows, const std::string
     for (size_t c = 0; c < all.size(); ++c) {
       const json& value = member(row, all[c].key);
       const std::string text = value.is_number() || value.is_null() ? cell(all[c], number_in(value)) : escape(text_in(value));
-      body += c == 0 ? fmt::format("<th scope=\"row\">{}</th>", text) : fmt::format("<td{}>{}</td>", numeric[c] ? " class=\"num\"" : "", text);
+      body += c == 0 ? fmt::format("<th scope=\"row\">{}</th>", text)
+                     : fmt::format("<td{}>{}</td>", numeric[c] ? " class=\"num\"" : "", text);
     }
     body += "</tr>";
   }

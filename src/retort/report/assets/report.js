@@ -62,17 +62,27 @@
     if (spec.kind === 'bars') {
       const dots = asDots(spec);
       return {
-        label: series.name, data: series.points.map((p) => p[1]), errors: series.errors, borderRadius: 3, maxBarThickness: 44,
-        backgroundColor: dots ? 'transparent' : faded(stroke, 0.75), dot: dots ? stroke : undefined, tip: stroke,
+        label: series.name,
+        data: series.points.map((p) => p[1]),
+        errors: series.errors,
+        borderRadius: 3,
+        maxBarThickness: 44,
+        backgroundColor: dots ? 'transparent' : faded(stroke, 0.75),
+        dot: dots ? stroke : undefined,
+        tip: stroke,
       };
     }
     const few = series.points.length <= 12;
-    const base = { label: series.name, data: series.points.map(([x, y]) => ({ x, y })), borderColor: stroke, pointBorderColor: stroke, borderWidth: 1.75, pointHitRadius: 8 };
+    const data = series.points.map(([x, y]) => ({ x, y }));
+    const base = { label: series.name, data, borderColor: stroke, pointBorderColor: stroke, borderWidth: 1.75, pointHitRadius: 8 };
     if (series.dashed) base.borderDash = [5, 4];
-    if (spec.kind === 'scatter') return { ...base, showLine: false, pointRadius: few ? 4 : 2.5, pointBackgroundColor: faded(stroke, 0.55), pointBorderWidth: 0 };
+    if (spec.kind === 'scatter') {
+      return { ...base, showLine: false, pointRadius: few ? 4 : 2.5, pointBackgroundColor: faded(stroke, 0.55), pointBorderWidth: 0 };
+    }
     if (spec.kind === 'reliability') {
       const radius = series.weights ? series.weights.map((w) => 2.5 + 6.5 * Math.sqrt(w)) : 4;
-      return { ...base, clip: false, borderColor: faded(stroke, 0.4), pointRadius: radius, pointHoverRadius: radius, pointBackgroundColor: faded(stroke, 0.3), pointBorderWidth: 1.25 };
+      const point = { pointRadius: radius, pointHoverRadius: radius, pointBackgroundColor: faded(stroke, 0.3), pointBorderWidth: 1.25 };
+      return { ...base, ...point, clip: false, borderColor: faded(stroke, 0.4) };
     }
     return { ...base, tension: few ? 0 : 0.15, pointRadius: series.points.length === 1 ? 4 : few ? 2 : 0, pointBackgroundColor: stroke };
   };
@@ -86,7 +96,10 @@
     for (let decade = Math.floor(Math.log10(min)); decade <= Math.log10(max); ++decade) {
       for (const digit of digits) marks.push(Number(`${digit}e${decade}`));
     }
-    return { type: 'logarithmic', min, max, afterBuildTicks: (axis) => { axis.ticks = marks.filter((m) => m >= min && m <= max).map((value) => ({ value })); } };
+    const afterBuildTicks = (axis) => {
+      axis.ticks = marks.filter((mark) => mark >= min && mark <= max).map((value) => ({ value }));
+    };
+    return { type: 'logarithmic', min, max, afterBuildTicks };
   };
 
   const options = (spec) => {
@@ -104,7 +117,10 @@
     y.ticks.callback = tall;
     if (spec.kind === 'bars') {
       x.ticks.maxRotation = 45;
-      const ends = spec.series.flatMap((series) => series.points.flatMap(([, value], i) => (value === null ? [] : [value - (series.errors?.[i] ?? 0), value + (series.errors?.[i] ?? 0)])));
+      const ends = spec.series.flatMap((series) => series.points.flatMap(([, value], i) => {
+        const error = series.errors?.[i] ?? 0;
+        return value === null ? [] : [value - error, value + error];
+      }));
       Object.assign(y, { beginAtZero: !asDots(spec), suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) });
     } else {
       x.type = 'linear';
@@ -123,16 +139,23 @@
       animation: false,
       responsive: true,
       maintainAspectRatio: false,
-      interaction: spec.kind === 'lines' || spec.kind === 'bars' ? { mode: 'index', intersect: false } : { mode: 'nearest', intersect: true },
+      interaction: ['lines', 'bars'].includes(spec.kind) ? { mode: 'index', intersect: false } : { mode: 'nearest', intersect: true },
       scales: { x, y },
       plugins: {
         legend: { display: false },
         tooltip: {
-          backgroundColor: colour('ink'), titleColor: colour('paper'), bodyColor: colour('paper'), boxPadding: 4, padding: 9, cornerRadius: 6,
+          backgroundColor: colour('ink'),
+          titleColor: colour('paper'),
+          bodyColor: colour('paper'),
+          boxPadding: 4,
+          padding: 9,
+          cornerRadius: 6,
           filter: (item) => item.dataset.label !== undefined,
           callbacks: {
-            title: (items) => (items.length === 0 ? '' : spec.kind === 'bars' ? items[0].label : `${spec.x} ${figures(items[0].parsed.x)}`.trim()),
-            labelColor: (item) => ({ backgroundColor: item.dataset.tip ?? item.dataset.pointBorderColor, borderColor: 'transparent', borderRadius: 2 }),
+            title: ([item]) => (!item ? '' : spec.kind === 'bars' ? item.label : `${spec.x} ${figures(item.parsed.x)}`.trim()),
+            labelColor({ dataset: { tip, pointBorderColor } }) {
+              return { backgroundColor: tip ?? pointBorderColor, borderColor: 'transparent', borderRadius: 2 };
+            },
             label: (item) => ` ${item.dataset.label ? `${item.dataset.label}: ` : ''}${tall(item.parsed.y)}`,
           },
         },
@@ -143,9 +166,12 @@
   const config = (spec) => {
     const datasets = spec.series.map((series) => dataset(spec, series));
     if (spec.kind === 'reliability') {
-      datasets.push({ data: [{ x: 0, y: 0 }, { x: 1, y: 1 }], borderColor: colour('soft'), borderDash: [4, 4], borderWidth: 1, pointRadius: 0, pointHitRadius: 0 });
+      const diagonal = [{ x: 0, y: 0 }, { x: 1, y: 1 }];
+      datasets.push({ data: diagonal, borderColor: colour('soft'), borderDash: [4, 4], borderWidth: 1, pointRadius: 0, pointHitRadius: 0 });
     }
-    return { type: spec.kind === 'bars' ? 'bar' : 'line', data: { labels: spec.kind === 'bars' ? spec.categories : undefined, datasets }, options: options(spec), plugins: [marks] };
+    const bars = spec.kind === 'bars';
+    const data = { labels: bars ? spec.categories : undefined, datasets };
+    return { type: bars ? 'bar' : 'line', data, options: options(spec), plugins: [marks] };
   };
 
   const block = document.getElementById('chart-data');

@@ -63,14 +63,18 @@ Tensor MemoryBank::draw(const Tensor& rows, Seed seed) {
     const auto [first, last] = class_span_[row];
     const int64_t others = size() - (last - first), skip = last - first;
     *out++ = plan_.positives_of_class ? by_class_[first + dice.below(skip)] : row;
-    // A shuffle of the deck as far as needed; undone afterwards, so that a draw owes nothing to those before it.
-    for (int64_t i = 0; i < negatives_; ++i) {
+    // A shuffle of the deck as far as needed: for the negatives or, where they are most of the others, for those left out. It is undone
+    // afterwards, so that a draw owes nothing to those before it.
+    const int64_t shuffled = std::min(negatives_, others - negatives_), chosen = shuffled == negatives_ ? 0 : shuffled;
+    for (int64_t i = 0; i < shuffled; ++i) {
       swaps[i] = i + dice.below(others - i);
       std::swap(deck_[i], deck_[swaps[i]]);
+    }
+    for (int64_t i = chosen; i < chosen + negatives_; ++i) {
       const int64_t place = deck_[i] < first ? deck_[i] : deck_[i] + skip;  // the places of by_class_ outside the class
       *out++ = by_class_[place];
     }
-    for (int64_t i = negatives_ - 1; i >= 0; --i) std::swap(deck_[i], deck_[swaps[i]]);
+    for (int64_t i = shuffled - 1; i >= 0; --i) std::swap(deck_[i], deck_[swaps[i]]);
   }
   return drawn;
 }

@@ -1,0 +1,133 @@
+#include "retort/train/classifier.h"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "retort/base/error.h"
+#include "retort/base/file.h"
+#include "retort/losses/soft_targets.h"
+#include "retort/nets/model_file.h"
+#include "tests/train/toy.h"
+
+namespace retort {
+namespace {
+
+using testing::equal_tensors;
+using testing::TemporaryFolder;
+
+constexpr const char* kRecipe = R"(
+method = "test"
+[data]
+source = "digits"
+train = 100
+validation = 50
+test = 200
+[teacher]
+net = "mlp-16"
+[teacher.data]
+train = 400
+[teacher.train]
+epochs = 3
+[student]
+net = "mlp-4"
+[train]
+epochs = 2
+)";
+
+struct Fixture : ::testing::Test {
+  TemporaryFolder folder;
+
+  std::unique_ptr<Run> run(const std::string& name, std::vector<std::string> sets = {}, const char* recipe = kRecipe) {
+    sets.insert(sets.begin(), {"run.dir=\"" + (folder / name) + "\"", "run.cache=\"" + (folder / "cache") + "\"", "run.latency=false"});
+    auto run = std::make_unique<Run>(Recipe::parse(recipe, "test.toml", sets));
+    run->quiet = true;
+    return run;
+  }
+  std::string refusal(const std::string& name, const std::vector<std::string>& sets, Access needs = Access::logits, const char* recipe = kRecipe) {
+    auto refused = run(name, sets, recipe);
+    try {
+      prepare_classifier(*refused, needs);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "nothing was refused";
+  }
+};
+
+using Classifier = Fixture;
+
+TEST_F(Classifier, RunsFromRecipeToScores) {
+  auto run = this->run("run", {"student.alone=true"});
+  ClassifierRun classifier = prepare_classifier(*run, Access::logits);
+  EXPECT_EQ(classifier.splits.train.size(), 100);
+  EXPECT_EQ(classifier.splits.test.size(), 200);
+  Wanted wanted;
+  wanted.logits = true;
+  const auto learns = objective(wanted, [](const Step& step) { return Loss().add("kd", losses::kl(step.logits, step.teacher.logits)); });
+  Net student = classifier.make_student(run->seed.stream("student"));
+  classifier.fit("student", student, *learns);
+  classifier.conclude(student);
+  for (const char* metric : {"accuracy", "nll", "ece", "aurc", "agreement", "parameters", "bytes", "teacher.accuracy", "alone.accuracy"}) {
+    EXPECT_EQ(run->outcome.metrics.count(metric), 1u) << metric;
+  }
+  EXPECT_EQ(run->outcome.metrics.at("parameters"), 64 * 4 + 4 + 4 * 10 + 10);
+  EXPECT_GE(run->outcome.metrics.at("accuracy"), 0);
+  EXPECT_LE(run->outcome.metrics.at("accuracy"), 100);
+  EXPECT_TRUE(equal_tensors(student, load_model(run->dir).net));
+}
+
+TEST_F(Classifier, ATrainedTeacherIsKeptForTheNextRun) {
+  auto first = run("a"), second = run("b"), other = run("c", {"seed=5"});
+  const ClassifierRun a = prepare_classifier(*first, Access::weights);
+  EXPECT_TRUE(file_exists(folder / "a/checkpoints/teacher.done.safetensors"));
+  const ClassifierRun b = prepare_classifier(*second, Access::weights);
+  EXPECT_FALSE(file_exists(folder / "b/checkpoints/teacher.done.safetensors"));
+  EXPECT_TRUE(equal_tensors(*a.teacher->net(), *b.teacher->net()));
+  const ClassifierRun c = prepare_classifier(*other, Access::weights);
+  EXPECT_TRUE(file_exists(folder / "c/checkpoints/teacher.done.safetensors"));
+}
+
+TEST_F(Classifier, ARandomTeacherIsNotTrained) {
+  auto first = run("a", {"teacher.kind=random"});
+  const ClassifierRun a = prepare_classifier(*first, Access::weights);
+  EXPECT_TRUE(equal_tensors(*a.teacher->net(), make_net("mlp-16", {1, 8, 8}, 10, first->seed.stream("teacher").stream("member", 0).stream("net")).frozen()));
+}
+
+TEST_F(Classifier, RefusesATeacherOfOtherClasses) {
+  const Net narrow = make_net("mlp-4", {1, 8, 8}, 3, Seed(1));
+  InputSpec spec;
+  spec.shape = {1, 8, 8};
+  spec.classes = {"a", "b", "c"};
+  save_model(folder / "narrow", narrow, spec, true);
+  const std::string line = refusal("run", {"teacher.kind=file", "teacher.files=[\"" + (folder / "narrow") + "\"]"});
+  EXPECT_NE(line.find("3 classes"), std::string::npos) << line;
+  EXPECT_NE(line.find("10"), std::string::npos) << line;
+}
+
+TEST_F(Classifier, RefusesWhatTheTeacherDoesNotShow) {
+  const std::string line = refusal("run", {"teacher.show=hard_labels"});
+  EXPECT_NE(line.find("logits"), std::string::npos) << line;
+  EXPECT_NE(line.find("hard_labels"), std::string::npos) << line;
+  EXPECT_FALSE(file_exists(folder / "run/run.json"));  // before anything ran
+}
+
+TEST_F(Classifier, RefusesToDistilWithoutATeacher) {
+  const std::string line = refusal("run", {}, Access::logits, "method = \"test\"\n[data]\nsource = \"digits\"\n");
+  EXPECT_NE(line.find("needs a teacher"), std::string::npos) << line;
+}
+
+TEST_F(Classifier, RefusesFilesThatAreNotNamed) {
+  EXPECT_NE(refusal("run", {"teacher.kind=torchscript"}).find("needs a path"), std::string::npos);
+  EXPECT_NE(refusal("run", {"teacher.members=3", "teacher.weights=[1.0, 2.0]"}).find("2 entries for 3 teachers"), std::string::npos);
+}
+
+TEST_F(Classifier, UnlabelledRowsJoinTheTrainingPart) {
+  auto run = this->run("run", {"data.labels_per_class=5", "data.keep_unlabelled=true"});
+  const ClassifierRun classifier = prepare_classifier(*run, Access::none);
+  EXPECT_EQ(classifier.splits.train.size(), 100);
+  EXPECT_EQ(classifier.splits.train.labels.ge(0).sum().item<int64_t>(), 50);
+}
+
+}  // namespace
+}  // namespace retort

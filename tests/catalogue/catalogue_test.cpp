@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "retort/base/error.h"
+#include "retort/catalogue/evidence.h"
 #include "retort/catalogue/places.h"
 
 namespace retort {
@@ -54,6 +55,14 @@ TEST(Catalogue, AMethodRunsUnderItsOwnVerbOnly) {
     EXPECT_EQ(error.what(), std::string("r.toml:1: method: ce belongs to `retort distill`, not to `retort condense`"));
   }
   EXPECT_THROW(run_recipe(Recipe::parse("seed = 1\n", "r.toml"), "", false, true), ConfigError);
+}
+
+TEST(Evidence, ShippedFindingsAreRead) {
+  const Evidence hinton = load_evidence("kd.hinton");
+  ASSERT_FALSE(hinton.sections.empty());
+  for (const auto& section : hinton.sections) EXPECT_TRUE(section.contains("verdict"));
+  EXPECT_NE(proof_status(hinton), "not run");
+  EXPECT_EQ(proof_status(load_evidence("no-such-method")), "not run");
 }
 
 TEST(Places, ShippedThingsAreFoundByName) {

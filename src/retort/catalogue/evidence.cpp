@@ -35,7 +35,8 @@ Evidence load_evidence(const std::string& id) {
   Evidence found{id, {}};
   const std::string path = find_shipped("evidence/" + id + ".json");
   if (path.empty()) return found;
-  for (const auto& [data, section] : read_sections(path).items()) found.sections.push_back(section);
+  const json sections = read_sections(path);
+  for (const auto& [data, section] : sections.items()) found.sections.push_back(section);
   return found;
 }
 

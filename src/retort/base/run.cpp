@@ -10,6 +10,7 @@
 #include "retort/base/error.h"
 #include "retort/base/file.h"
 #include "retort/base/machine.h"
+#include "retort/base/memory.h"
 #include "retort/base/threads.h"
 #include "retort/base/version.h"
 
@@ -103,6 +104,7 @@ Run::Run(Recipe given, bool resume) : recipe(std::move(given)), resume(resume), 
 
 void Run::open() {
   recipe.finish();
+  keep_freed_memory();
   if (!group.leader()) {
     dir = shared_text(group, "");
     if (dir.empty()) throw StorageError("the leading process could not open the run folder", "its message says why");

@@ -177,6 +177,29 @@ TEST(Layers, BatchNormMatchesItsFormula) {
   EXPECT_TRUE(at::allclose(net.buffers()[1], at::tensor({0.9f + 0.2f, 0.9f + 20.f})));
 }
 
+// The fast layout is kept from the first convolution on, and changes no value.
+TEST(Layers, ConvolutionsWorkChannelsLast) {
+  for (const int64_t channels : {1, 3}) {
+    const Net net = make_net("resnet8", {channels, 8, 8}, 3, Seed(1)), frozen = net.frozen();
+    const Tensor x = some_inputs({channels, 8, 8}, 4);
+    for (const Net* each : {&net, &frozen}) {
+      Taps taps{{"stem", "stage1", "stage3"}, {}};
+      each->forward(x, &taps);
+      for (const auto& [name, value] : taps.found) EXPECT_EQ(value.suggest_memory_format(), at::MemoryFormat::ChannelsLast) << name << " " << channels;
+    }
+    Taps taps{{"tokens"}, {}};
+    make_net("vit-1x16p4", {channels, 8, 8}, 3, Seed(1)).forward(x, &taps);
+    EXPECT_TRUE(taps.found.at("tokens").is_contiguous());
+
+    NetBuilder b(Seed(1));
+    b.block("conv", conv2d(b, "conv", channels, 2, 3, 1, 1));
+    b.block("logits", flatten());
+    const Net conv = b.finish({}, {channels, 4, 4}, 32);
+    const Tensor small = some_inputs({channels, 4, 4}, 3), plain = at::conv2d(small.to(at::kDouble), conv.params()[0].to(at::kDouble), conv.params()[1].to(at::kDouble), 1, 1);
+    EXPECT_TRUE(at::allclose(conv.forward(small).to(at::kDouble), plain.flatten(1), 1e-5, 1e-6));
+  }
+}
+
 TEST(Layers, TransposedConvolutionDoublesTheMap) {
   NetBuilder b(Seed(1));
   b.block("logits", chain({conv_transpose2d(b, "up", 2, 3, 4, 2, 1), flatten()}));

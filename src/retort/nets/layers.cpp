@@ -31,6 +31,14 @@ FoldRule fold_rule(Slot weight, const Norm& norm) {
   };
 }
 
+// Convolutions read channels-last maps: from others libtorch's CPU kernels take paths up to ten times slower, and the layers between keep the
+// layout, so only the first one of a net converts. A single channel looks the same both ways and needs its strides told apart.
+Tensor channels_last(const Tensor& x) {
+  if (x.dim() != 4 || x.suggest_memory_format() == at::MemoryFormat::ChannelsLast) return x;
+  if (x.size(1) == 1) return x.reshape({x.size(0), x.size(2), x.size(3), 1}).permute({0, 3, 1, 2});
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
 Init bias_init(int64_t fan_in, const MaybeInit& weight_init) { return weight_init ? Init{} : kaiming_uniform(fan_in); }
 
 }  // namespace
@@ -54,10 +62,10 @@ Layer conv2d(NetBuilder& b, const std::string& name, int64_t in, int64_t out, in
   const int64_t fan_in = in / groups * kernel * kernel;
   const Slot w = b.param(name + ".weight", {out, in / groups, kernel, kernel}, weight_init.value_or(kaiming_uniform(fan_in)));
   if (!bias) {
-    return [=](const Tensor& x, const Frame& frame) { return at::conv2d(x, frame.params[w], {}, stride, padding, 1, groups); };
+    return [=](const Tensor& x, const Frame& frame) { return at::conv2d(channels_last(x), frame.params[w], {}, stride, padding, 1, groups); };
   }
   const Slot c = b.param(name + ".bias", {out}, bias_init(fan_in, weight_init));
-  return [=](const Tensor& x, const Frame& frame) { return at::conv2d(x, frame.params[w], frame.params[c], stride, padding, 1, groups); };
+  return [=](const Tensor& x, const Frame& frame) { return at::conv2d(channels_last(x), frame.params[w], frame.params[c], stride, padding, 1, groups); };
 }
 
 Layer conv_transpose2d(NetBuilder& b, const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding) {
@@ -82,9 +90,9 @@ Layer conv_bn(NetBuilder& b, const std::string& conv, const std::string& norm_na
   const Slot fold = b.fold(fold_rule(w, norm));
   return [=](const Tensor& x, const Frame& frame) {
     if (frame.folded) {
-      return at::conv2d(x, (*frame.folded)[2 * fold], (*frame.folded)[2 * fold + 1], stride, padding, 1, groups);
+      return at::conv2d(channels_last(x), (*frame.folded)[2 * fold], (*frame.folded)[2 * fold + 1], stride, padding, 1, groups);
     }
-    return run_norm(norm, at::conv2d(x, frame.params[w], {}, stride, padding, 1, groups), frame);
+    return run_norm(norm, at::conv2d(channels_last(x), frame.params[w], {}, stride, padding, 1, groups), frame);
   };
 }
 

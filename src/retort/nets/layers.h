@@ -12,6 +12,7 @@ using MaybeInit = std::optional<Init>;
 
 Layer linear(NetBuilder& b, const std::string& name, int64_t in, int64_t out, bool bias = true);
 Layer linear_init(NetBuilder& b, const std::string& name, int64_t in, int64_t out, Init weight_init, bool bias = true);
+// Convolutions bring their input to the channels-last layout (values and shapes stay); their outputs have it.
 Layer conv2d(NetBuilder& b, const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = 0,
              int64_t groups = 1, bool bias = true, MaybeInit weight_init = {});
 Layer conv_transpose2d(NetBuilder& b, const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding);

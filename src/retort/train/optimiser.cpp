@@ -24,6 +24,35 @@ bool fused(const Tensor& param, const Tensor& grad) {
          grad.strides() == param.strides();
 }
 
+// The update rules over a stretch of elements. The streams never overlap, and saying so lets the compiler use vectors.
+struct SgdRule {
+  float rate, decay, momentum;
+  bool nesterov;
+  void operator()(float* __restrict p, const float* __restrict g, int64_t count) const {
+    for (int64_t i = 0; i < count; ++i) p[i] -= rate * (g[i] + decay * p[i]);
+  }
+  void operator()(float* __restrict p, const float* __restrict g, float* __restrict v, int64_t count) const {
+    const float now = nesterov ? 1.0f : 0.0f, carried = nesterov ? momentum : 1.0f;
+    for (int64_t i = 0; i < count; ++i) {
+      const float slope = g[i] + decay * p[i];
+      v[i] = momentum * v[i] + slope;
+      p[i] -= rate * (now * slope + carried * v[i]);
+    }
+  }
+};
+
+struct AdamRule {
+  float beta1, beta2, fresh1, fresh2, epsilon, rate, scale2, shrink, decay;
+  void operator()(float* __restrict p, const float* __restrict g, float* __restrict m, float* __restrict v, int64_t count) const {
+    for (int64_t i = 0; i < count; ++i) {
+      const float slope = g[i] + decay * p[i];
+      m[i] = beta1 * m[i] + fresh1 * slope;
+      v[i] = beta2 * v[i] + fresh2 * slope * slope;
+      p[i] = shrink * p[i] - rate * m[i] / (std::sqrt(v[i]) / scale2 + epsilon);
+    }
+  }
+};
+
 void sgd_update(Tensor& param, Tensor grad, Tensor& velocity, const OptimiserKnobs& knobs, double lr) {
   const bool first = !velocity.defined();
   if (first && knobs.momentum > 0) velocity = at::zeros_like(param);
@@ -36,23 +65,14 @@ void sgd_update(Tensor& param, Tensor grad, Tensor& velocity, const OptimiserKno
     param.add_(grad, -lr);
     return;
   }
-  const auto rate = static_cast<float>(lr), decay = static_cast<float>(knobs.weight_decay), momentum = static_cast<float>(knobs.momentum);
-  float* p = param.data_ptr<float>();
+  const SgdRule rule{static_cast<float>(lr), static_cast<float>(knobs.weight_decay), static_cast<float>(knobs.momentum), knobs.nesterov};
+  float *p = param.data_ptr<float>(), *v = velocity.defined() ? velocity.data_ptr<float>() : nullptr;
   const float* g = grad.data_ptr<float>();
-  if (knobs.momentum <= 0) {
-    each_element(param.numel(), [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) p[i] -= rate * (g[i] + decay * p[i]);
-    });
-    return;
-  }
-  float* v = velocity.data_ptr<float>();
-  const float now = knobs.nesterov ? 1.0f : 0.0f, carried = knobs.nesterov ? momentum : 1.0f;
   each_element(param.numel(), [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float slope = g[i] + decay * p[i];
-      const float speed = momentum * v[i] + slope;
-      v[i] = speed;
-      p[i] -= rate * (now * slope + carried * speed);
+    if (v == nullptr) {
+      rule(p + begin, g + begin, end - begin);
+    } else {
+      rule(p + begin, g + begin, v + begin, end - begin);
     }
   });
 }
@@ -76,21 +96,19 @@ void adam_update(Tensor& param, Tensor grad, Tensor& first, Tensor& second, int6
     param.addcdiv_(first, second.sqrt().div_(correction2).add_(knobs.epsilon), -lr / correction1);
     return;
   }
-  const auto beta1 = static_cast<float>(knobs.beta1), beta2 = static_cast<float>(knobs.beta2), epsilon = static_cast<float>(knobs.epsilon);
-  const auto fresh1 = static_cast<float>(1 - knobs.beta1), fresh2 = static_cast<float>(1 - knobs.beta2);  // subtracted in double: 1 - 0.999f has 3 digits
-  const auto rate = static_cast<float>(lr / correction1), scale2 = static_cast<float>(correction2);
-  const auto shrink = static_cast<float>(decoupled ? 1 - lr * knobs.weight_decay : 1);
-  const auto decay = static_cast<float>(decoupled ? 0 : knobs.weight_decay);
+  AdamRule rule{};
+  rule.beta1 = static_cast<float>(knobs.beta1);
+  rule.beta2 = static_cast<float>(knobs.beta2);
+  rule.fresh1 = static_cast<float>(1 - knobs.beta1);  // subtracted in double: 1 - 0.999f has 3 digits
+  rule.fresh2 = static_cast<float>(1 - knobs.beta2);
+  rule.epsilon = static_cast<float>(knobs.epsilon);
+  rule.rate = static_cast<float>(lr / correction1);
+  rule.scale2 = static_cast<float>(correction2);
+  rule.shrink = static_cast<float>(decoupled ? 1 - lr * knobs.weight_decay : 1);
+  rule.decay = static_cast<float>(decoupled ? 0 : knobs.weight_decay);
   float *p = param.data_ptr<float>(), *m = first.data_ptr<float>(), *v = second.data_ptr<float>();
   const float* g = grad.data_ptr<float>();
-  each_element(param.numel(), [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float slope = g[i] + decay * p[i];
-      m[i] = beta1 * m[i] + fresh1 * slope;
-      v[i] = beta2 * v[i] + fresh2 * slope * slope;
-      p[i] = shrink * p[i] - rate * m[i] / (std::sqrt(v[i]) / scale2 + epsilon);
-    }
-  });
+  each_element(param.numel(), [=](int64_t begin, int64_t end) { rule(p + begin, g + begin, m + begin, v + begin, end - begin); });
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ Dataset Dataset::take(const Tensor& rows) const {
 }
 
 void DataKnobs::describe(Knobs& knobs) {
-  knobs("source", source, "a name of `retort data list`, a path (IDX or CIFAR folder, image folder, .csv, .tsv) or a generated world such as world:moons");
+  knobs("source", source, "a name of `retort data list`, a path (IDX or CIFAR folder, image folder, text folder, .csv, .tsv) or a generated world such as world:moons");
   knobs("train", train, "training rows; 0 for all that is left", at_least(0));
   knobs("validation", validation, "validation rows, taken from the training rows; 0 for none", at_least(0));
   knobs("test", test, "test rows; 0 for the whole official test part or, without one, what train and validation leave (a quarter when train is 0 too)",
@@ -59,6 +59,7 @@ void DataKnobs::describe(Knobs& knobs) {
   knobs("classes", classes, "use only these class numbers, relabelled 0, 1, … in this order; empty for all", at_least(0));
   knobs("merge", merge, "the class that each class (of those in use) becomes part of, such as [0,1,0,1] for even and odd; empty keeps them apart", at_least(0));
   knobs("resize", resize, "side in pixels that images are brought to (average pooling where it divides evenly); 0 leaves them", at_least(0));
+  knobs("text_features", text_features, "texts: how many features their hashed words and pairs of words share; take normalise = \"none\" with them", at_least(1));
   knobs("grey", grey, "turn colour images grey");
   knobs("normalise", normalise, "standard: mean 0 and deviation 1 on the training part; unit: [0, 1]; none: values as stored", one_of({"standard", "unit", "none"}));
   knobs("label", label, "tables: the label column by name, or by number from 0 (negative: from the end); empty for the last one");

@@ -44,7 +44,7 @@ struct Splits {
 // [data]
 struct DataKnobs {
   std::string source = "digits";
-  int64_t train = 0, validation = 0, test = 0, labels_per_class = 0, split_seed = -1, resize = 0;
+  int64_t train = 0, validation = 0, test = 0, labels_per_class = 0, split_seed = -1, resize = 0, text_features = 2048;
   double label_fraction = 1, label_noise = 0;
   std::vector<int64_t> classes, merge;
   std::string label = "", normalise = "standard", header = "auto";

@@ -31,6 +31,10 @@ std::vector<KnownSet> make_table() {
   sets.push_back({"cifar-100", "images", "50,000 + 10,000 photographs, 32x32 colour, 100 classes", "no stated licence (Krizhevsky 2009)", {"cifar-100-binary", "cifar-100"},
                   {{{"https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"}, "cifar-100-binary.tar.gz", "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", 168513733}},
                   {}, {}, {}, {}});
+  const std::string mr = "https://raw.githubusercontent.com/yoonkim/CNN_sentence/master/rt-polarity.";
+  sets.push_back({"mr", "texts", "5,331 negative and 5,331 positive sentences of film reviews", "no stated licence (Pang and Lee 2005)", {"mr"},
+                  {{{mr + "neg"}, "rt-polarity.neg", {}, 0}, {{mr + "pos"}, "rt-polarity.pos", {}, 0}},
+                  {}, {}, {}, {}});
   // The columns that are known when a defendant is scored; the file's other columns are dates, texts, or tell the outcome.
   sets.push_back({"compas", "table", "7,214 defendants, two-year recidivism, 9 features", "no stated licence (ProPublica 2016)", {"compas/compas-scores-two-years.csv"},
                   {{{"https://raw.githubusercontent.com/propublica/compas-analysis/master/compas-scores-two-years.csv"}, "compas-scores-two-years.csv", {}, 0}},

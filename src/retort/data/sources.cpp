@@ -10,6 +10,7 @@
 #include "retort/data/image_folder.h"
 #include "retort/data/places.h"
 #include "retort/data/table.h"
+#include "retort/data/text_folder.h"
 #include "retort/data/worlds.h"
 
 namespace retort {
@@ -57,6 +58,7 @@ Source path_source(const std::string& path, const DataKnobs& knobs, const KnownS
   const auto classes = known ? known->classes : std::vector<std::string>{};
   if (fs::is_directory(path)) {
     if (const auto train = idx_images(path, {"train-", ""}); !train.empty()) return idx_source(train, idx_images(path, {"t10k-", "test-"}), classes);
+    if (is_text_folder(path)) return {read_text_folder(path, knobs.text_features), {}, "texts", {}};
     if (is_cifar_folder(path)) {
       CifarParts parts = read_cifar(path);
       return {std::move(parts.train), std::move(parts.test), "images (cifar)", {}};

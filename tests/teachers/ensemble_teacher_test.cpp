@@ -30,6 +30,15 @@ TEST(EnsembleTeacher, AveragesLogits) {
   EXPECT_TRUE(at::allclose(teacher->ask(kIds, {}, true, {true}).logits, 0.25 * (kFirst + 3) + 0.75 * kSecond));
 }
 
+TEST(EnsembleTeacher, TellsItsMembersApart) {
+  Wanted wanted;
+  wanted.logits = wanted.members = true;
+  const Signals said = ensemble_teacher(two(), {1, 3})->ask(kIds, {}, true, wanted);
+  ASSERT_EQ(said.members.size(), 2u);
+  EXPECT_TRUE(said.members[0].equal(kFirst + 3));
+  EXPECT_TRUE(said.members[1].equal(kSecond));
+}
+
 TEST(EnsembleTeacher, VotesWhereOnlyLabelsAreShown) {
   const auto teacher = ensemble_teacher(two(Access::hard_labels, Access::logits), {2, 1});
   EXPECT_EQ(teacher->access(), Access::hard_labels);

@@ -69,6 +69,7 @@ class EnsembleTeacher final : public Teacher {
       Signals answer = members_[i]->ask(ids, inputs, repeats, questions[i]);
       if (vote) terms.push_back(at::one_hot(answer.labels, classes()).to(at::kFloat) * weights_[i]);
       else if (logits) terms.push_back(average_logits_ ? answer.logits * weights_[i] : at::log_softmax(answer.logits, 1) + std::log(weights_[i]));
+      if (wanted.members && answer.logits.defined()) said.members.push_back(answer.logits);
       for (auto& [tap, value] : answer.features) said.features[fmt::format("{}:{}", i, tap)] = std::move(value);
     }
     if (logits) {

@@ -20,6 +20,7 @@ struct Wanted {
   bool logits = false, labels = false;
   std::vector<std::string> features = {};  // tap names of the teacher
   int64_t topk = 0;                        // so many of the largest log-probabilities; 0 for none
+  bool members = false;                    // with logits: those of every member of an ensemble too
 };
 
 // What it said; never carries a gradient.
@@ -30,6 +31,7 @@ struct Signals {
   Tensor topk_values;        // [b, k] log-probabilities, largest first
   Tensor topk_indices;       // [b, k] int64
   Tensor topk_tail;          // [b] log of the probability of all other classes together
+  Tensors members;           // [b, classes] of every member; empty where the teacher is one, or does not tell
 };
 
 class Teacher {

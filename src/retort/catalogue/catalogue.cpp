@@ -9,6 +9,11 @@
 #include "retort/methods/baselines/fitnet.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
+#include "retort/methods/logits/bd_kd.h"
+#include "retort/methods/logits/funmatch.h"
+#include "retort/methods/logits/lelp.h"
+#include "retort/methods/logits/luminet.h"
+#include "retort/methods/self/pskd.h"
 
 namespace retort {
 
@@ -16,6 +21,8 @@ const std::vector<Method>& methods() {
   using namespace baselines;
   static const std::vector<Method> table = {
       ce(), ls(), hinton(), dkd(), fitnet(), crd(),
+      logits::luminet(), logits::bd_kd(), logits::lelp(), logits::funmatch(),
+      self::pskd(),
   };
   return table;
 }

@@ -55,9 +55,12 @@ void write_evidence(const std::string& folder, const json& section) {
 }
 
 std::string proof_status(const Evidence& evidence) {
+  const std::string proof = find_shipped("proofs/" + evidence.id + ".toml"), digest = proof.empty() ? "" : hex_digest(read_file(proof));
   std::string text;
-  for (const json& section : evidence.sections)
-    text += (text.empty() ? "" : ", ") + fmt::format("{} ({})", section.value("verdict", "?"), section.value("data", "?"));
+  for (const json& section : evidence.sections) {
+    const bool earlier = section.value("proof_digest", "") != digest;
+    text += (text.empty() ? "" : ", ") + fmt::format("{} ({}{})", section.value("verdict", "?"), section.value("data", "?"), earlier ? "; the proof has changed since" : "");
+  }
   return text.empty() ? "not run" : text;
 }
 

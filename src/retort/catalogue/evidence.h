@@ -20,7 +20,7 @@ Evidence load_evidence(const std::string& id);  // no sections where there is no
 // Puts the section in folder/<id>.json in place of an earlier one of the same data set.
 void write_evidence(const std::string& folder, const nlohmann::json& section);
 
-// "holds (digits), undecided (mnist)", or "not run".
+// "holds (digits), undecided (mnist)", or "not run". Says so where the proof file is no longer the one that was run.
 std::string proof_status(const Evidence& evidence);
 
 // A metric of an arm over the seeds: "87.61 ± 0.42"; "-" where it has none.

@@ -1,9 +1,8 @@
 // Which function of the project answers which golden method.
-#include "retort/catalogue/golden.h"
+#include "retort/catalogue/golden_bindings.h"
 #include "retort/losses/contrastive.h"
 #include "retort/losses/features.h"
 #include "retort/losses/soft_targets.h"
-#include "retort/stats/classification.h"
 #include "retort/train/projector.h"
 
 namespace retort {
@@ -51,36 +50,20 @@ TensorMap crd(const GoldenCase& c) {
           {"memory_teacher_after", after("teacher")}};
 }
 
-// ---- a model's own past
-
-TensorMap pskd_loss(const GoldenCase& c) {
-  const double share = c.number("alpha_T") * c.number("epoch_1based") / c.number("total_epochs");
-  const Tensor target = losses::mixed_target(c["target"], c["previous_probs"], share);
-  return {{"soft_target", target}, {"loss", losses::soft_cross_entropy(c["logits"], target)}};
-}
-
-TensorMap pskd_calibration(const GoldenCase& c) {
-  const Tensor &probabilities = c["probs"], &labels = c["target"];
-  const auto [confidence, decision] = probabilities.max(1);
-  const RiskCoverage risk = risk_coverage(confidence, decision == labels);
-  const int bins = static_cast<int>(std::lround(1 / c.number("bin_size")));
-  return {{"ece_percent", torch::tensor(100 * expected_calibration_error(probabilities, labels, bins))},
-          {"aurc_x1000", torch::tensor(1000 * risk.area)},
-          {"eaurc_x1000", torch::tensor(1000 * risk.excess)}};
-}
-
 }  // namespace
 
 const std::map<std::string, GoldenBinding>& golden_bindings() {
-  static const std::map<std::string, GoldenBinding> table = {
-      {"kd.hinton", {hinton}},
-      {"kd.dkd", {dkd}},
-      {"kd.fitnet", {fitnet}},
-      {"kd.crd", {crd}},
-      {"pskd.loss", {pskd_loss}},
-      {"pskd.calibration", {pskd_calibration}},
-  };
-  return table;
+  static const GoldenTable all = [] {
+    GoldenTable table = {
+        {"kd.hinton", {hinton}},
+        {"kd.dkd", {dkd}},
+        {"kd.fitnet", {fitnet}},
+        {"kd.crd", {crd}},
+    };
+    for (GoldenTable group : {logit_bindings()}) table.merge(group);
+    return table;
+  }();
+  return all;
 }
 
 }  // namespace retort

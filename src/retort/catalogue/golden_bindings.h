@@ -1,0 +1,12 @@
+// The tables that golden_bindings() joins, one a group of methods.
+#pragma once
+
+#include "retort/catalogue/golden.h"
+
+namespace retort {
+
+using GoldenTable = std::map<std::string, GoldenBinding>;
+
+GoldenTable logit_bindings();
+
+}  // namespace retort

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-BATCH, ROWS, CLASSES, WARM_UP = 64, 2048, 10, 64
+BATCH, ROWS, CLASSES, WARM_UP = 64, 512, 10, 16
 
 
 class Mlp(nn.Sequential):

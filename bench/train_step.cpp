@@ -12,7 +12,7 @@
 namespace retort {
 namespace {
 
-constexpr int64_t kBatch = 64, kRows = 2048, kClasses = 10, kWarmUp = 2 * kRows / kBatch;
+constexpr int64_t kBatch = 64, kRows = 512, kClasses = 10, kWarmUp = 2 * kRows / kBatch;
 
 using Clock = std::chrono::steady_clock;
 

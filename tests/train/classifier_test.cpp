@@ -129,5 +129,42 @@ TEST_F(Classifier, UnlabelledRowsJoinTheTrainingPart) {
   EXPECT_EQ(classifier.splits.train.labels.ge(0).sum().item<int64_t>(), 20);
 }
 
+// Few labelled rows hold few of a column's values; the teacher's encoding, which knows them all, serves both.
+TEST_F(Classifier, ATeacherFromAFileBringsItsWayOfReadingTables) {
+  std::string table = "colour,size,label\n";
+  for (int i = 0; i < 200; ++i) table += fmt::format("c{},{},{}\n", i % 40, i % 7, i % 2 ? "odd" : "even");
+  write_file(folder / "table.csv", table);
+  const std::string source = "data.source=\"" + (folder / "table.csv") + "\"";
+  const std::vector<std::string> small = {source, "data.train=100", "data.labels_per_class=3", "data.validation=0", "data.test=50"};
+  Splits splits = load_splits([&] { DataKnobs knobs; knobs.source = folder / "table.csv"; knobs.test = 50; return knobs; }(), Seed(1));
+  ASSERT_EQ(splits.train.spec.shape, std::vector<int64_t>{41});
+  save_model(folder / "teacher", make_net("mlp-4", {41}, 2, Seed(1)), splits.train.spec, /*own_config=*/true);
+  std::vector<std::string> sets = small;
+  sets.insert(sets.end(), {"teacher.kind=\"file\"", "teacher.files=[\"" + (folder / "teacher") + "\"]", "teacher.data.train=0"});
+  auto run = begin("table", sets);
+  const ClassifierRun classifier = prepare_classifier(*run, Access::logits);
+  EXPECT_EQ(classifier.splits.train.size(), 6);
+  EXPECT_EQ(classifier.splits.train.spec.table, splits.train.spec.table);
+  EXPECT_EQ(classifier.splits.train.inputs.size(1), 41);
+
+  write_file(folder / "table.csv", "hue" + table.substr(6));
+  EXPECT_NE(refusal("hue", sets).find("column 1 is 'hue' (category), and the teacher reads 'colour' (category)"), std::string::npos) << refusal("hue", sets);
+}
+
+TEST_F(Classifier, TeachersFromFilesReadAlike) {
+  InputSpec spec = load_splits(DataKnobs{}, Seed(1)).train.spec;
+  save_model(folder / "a", make_net("mlp-4", {1, 8, 8}, 10, Seed(1)), spec, /*own_config=*/true);
+  spec.mean[0] += 0.01 * spec.deviation[0];  // another draw of the training rows
+  save_model(folder / "b", make_net("mlp-4", {1, 8, 8}, 10, Seed(2)), spec, /*own_config=*/true);
+  spec.mean[0] += spec.deviation[0];
+  save_model(folder / "c", make_net("mlp-4", {1, 8, 8}, 10, Seed(3)), spec, /*own_config=*/true);
+  const auto files = [&](const std::string& other) {
+    return std::vector<std::string>{"teacher.kind=\"file\"", "teacher.files=[\"" + (folder / "a") + "\",\"" + (folder / other) + "\"]", "teacher.data.train=100"};
+  };
+  auto run = begin("alike", files("b"));
+  EXPECT_EQ(prepare_classifier(*run, Access::logits).splits.train.spec.mean, load_splits(DataKnobs{}, Seed(1)).train.spec.mean);
+  EXPECT_NE(refusal("unlike", files("c")).find("prepares its inputs in another way"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace retort

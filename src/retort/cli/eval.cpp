@@ -47,6 +47,7 @@ Dataset part_of(const Splits& splits, const std::string& part) {
 Dataset table_file(const DataKnobs& knobs, const InputSpec& input) {
   Dataset data = read_table(knobs.source, {knobs.label, knobs.header, knobs.columns, knobs.missing, {}, input.classes});
   data.inputs = encode_table(data.inputs, data.spec.table, input.table);
+  data.name = knobs.source;
   data.spec = input;
   return data;
 }

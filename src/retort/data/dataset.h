@@ -13,7 +13,7 @@
 
 namespace retort {
 
-// How raw inputs become what a net reads. Fitted on the training part, kept in config.json, so that `retort predict` prepares alike.
+// How raw inputs become what a net reads. Fitted on the training rows, kept in config.json, so that `retort predict` prepares alike.
 struct InputSpec {
   std::vector<int64_t> shape;             // [c,h,w] of images, [d] of prepared tables and of points, clips [t,c,h,w]
   std::vector<double> mean, deviation;    // per channel (images, after scaling to [0,1]) or per dimension (points); empty: none
@@ -56,8 +56,9 @@ struct DataKnobs {
 // By name (`retort data list`), by path (IDX or CIFAR folder, image folder, .csv/.tsv) or a generated world (worlds.h). Splits are drawn from
 // `split_seed`, or from `seed` when that is -1; sets with an official test part keep it. One permutation of the rows serves test, validation
 // and train in this order, so that parts of other sizes from the same seed are nested. Names of public sets are looked for in $RETORT_DATA,
-// ./data, ../shared/data and the user's cache folder. Throws DataError / ConfigError.
-Splits load_splits(const DataKnobs& knobs, Seed seed);
+// ./data, ../shared/data and the user's cache folder. How inputs are prepared is fitted on all training rows, with labels and without, or taken
+// from `reads`, the way another net reads them. Throws DataError / ConfigError.
+Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads = nullptr);
 
 // Raw inputs as a net reads them: uint8 scaled to [0,1], then (x - mean) / deviation; float32. [n, …shape]; no copy where nothing is to do.
 Tensor prepare(const Tensor& raw, const InputSpec& spec);

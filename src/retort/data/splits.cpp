@@ -159,14 +159,47 @@ void fit_scale(InputSpec& spec, const Tensor& inputs, const std::string& normali
   }
 }
 
-// Fits the preparation on the training part and gives it to all parts; raw tables become encoded rows here.
-void fit_inputs(Splits& splits, const std::string& normalise) {
+// The training inputs, with a label or without.
+Tensor training_inputs(const Splits& splits) {
+  return splits.unlabelled.size() ? at::cat({splits.train.inputs, splits.unlabelled.inputs}) : splits.train.inputs;
+}
+
+void check_columns(const nlohmann::json& raw, const nlohmann::json& fitted, const std::string& name) {
+  const auto& found = raw.at("columns");
+  const auto& expected = fitted.at("columns");
+  const std::string hint = "give the table with the columns that the teacher was trained on";
+  if (found.size() != expected.size()) throw DataError(fmt::format("{}: {} columns, and the teacher reads {}", name, found.size(), expected.size()), hint);
+  const auto is = [](const nlohmann::json& column) { return fmt::format("'{}' ({})", column.at("name").get<std::string>(), column.at("type").get<std::string>()); };
+  for (size_t c = 0; c < found.size(); ++c) {
+    if (is(found[c]) != is(expected[c])) throw DataError(fmt::format("{}: column {} is {}, and the teacher reads {}", name, c + 1, is(found[c]), is(expected[c])), hint);
+  }
+}
+
+// The preparation as `reads` has it, for inputs like those of `raw`.
+InputSpec adopted(InputSpec raw, const InputSpec& reads, const std::string& name) {
+  if (raw.table.is_null() != reads.table.is_null()) {
+    throw DataError(fmt::format("{}: {}, and the teacher reads {}", name, raw.table.is_null() ? "not a table" : "a table", reads.table.is_null() ? "other inputs" : "tables"));
+  }
+  if (!raw.table.is_null()) {
+    check_columns(raw.table, reads.table, name);
+  } else if (raw.shape != reads.shape) {
+    throw DataError(fmt::format("{}: samples of shape [{}], and the teacher reads [{}]", name, fmt::join(raw.shape, ", "), fmt::join(reads.shape, ", ")),
+                    "bring images to the teacher's size with data.resize");
+  }
+  raw.shape = reads.shape, raw.mean = reads.mean, raw.deviation = reads.deviation, raw.table = reads.table;
+  return raw;
+}
+
+// Fits the preparation on the training part, or takes it from `reads`, and gives it to all parts; raw tables become encoded rows here.
+void fit_inputs(Splits& splits, const std::string& normalise, const InputSpec* reads) {
   InputSpec spec = splits.train.spec;
   const nlohmann::json raw_table = spec.table;
-  if (raw_table.is_null()) {
-    fit_scale(spec, splits.train.inputs, normalise);
+  if (reads) {
+    spec = adopted(spec, *reads, splits.train.name);
+  } else if (raw_table.is_null()) {
+    fit_scale(spec, training_inputs(splits), normalise);
   } else {
-    spec.table = fit_table(splits.train.inputs, raw_table, normalise, splits.train.name);
+    spec.table = fit_table(training_inputs(splits), raw_table, normalise, splits.train.name);
     spec.shape = {table_width(spec.table)};
   }
   for (Dataset* part : {&splits.train, &splits.unlabelled, &splits.validation, &splits.test}) {
@@ -177,7 +210,7 @@ void fit_inputs(Splits& splits, const std::string& normalise) {
 
 }  // namespace
 
-Splits load_splits(const DataKnobs& knobs, Seed seed) {
+Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads) {
   const Seed draws = (knobs.split_seed >= 0 ? Seed(static_cast<uint64_t>(knobs.split_seed)) : seed).stream("splits");
   const Source source = open_source(knobs, draws.stream("world"));
   const Dataset pool = merged(of_classes(source.train, knobs.classes), knobs.merge), official = merged(of_classes(source.test, knobs.classes), knobs.merge);
@@ -206,7 +239,7 @@ Splits load_splits(const DataKnobs& knobs, Seed seed) {
     splits.unlabelled.labels.fill_(-1);
   }
   flip_labels(splits.train, knobs.label_noise, draws.stream("noise"));
-  fit_inputs(splits, knobs.normalise);
+  fit_inputs(splits, knobs.normalise, reads);
   return splits;
 }
 

@@ -122,7 +122,8 @@ ClassifierRun prepare_classifier(Run& run, Access needs) {
                       "", static_cast<int>(source.teacher.shown()));
   }
   run.open();
-  c.splits = load_splits(c.data_knobs, run.seed.stream("data"));
+  const std::optional<InputSpec> reads = has_teacher ? teacher_reads(source) : std::nullopt;
+  c.splits = load_splits(c.data_knobs, run.seed.stream("data"), reads ? &*reads : nullptr);
   if (has_teacher) {
     c.teacher = make_teacher(run, source, c.splits, c.data_knobs);
     const Net* net = c.teacher->net();

@@ -91,7 +91,7 @@ TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKno
 
 Net trained_teacher(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits, TeacherTask task) {
   const Dataset& data = splits.train;
-  const std::string key = hex_digest(recipe_of_member(source, seed, run.seed.stream("data")) + task.name);
+  const std::string key = hex_digest(recipe_of_member(source, seed, run.seed.stream("data")) + data.spec.to_json().dump() + task.name);
   const bool kept = !run.place.cache.empty() && run.place.max_steps == 0;
   const std::string stem = fmt::format("{}/teachers/{}", run.place.cache, key);
   std::unique_ptr<FileLock> lock;
@@ -120,7 +120,35 @@ Net trained_teacher(Run& run, const TeacherSource& source, const std::string& ph
 
 Splits teacher_splits(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data) {
   DataKnobs own = source.data, runs = data;
-  return written(knobs_of(own)) == written(knobs_of(runs)) ? splits : load_splits(source.data, run.seed.stream("data"));
+  return written(knobs_of(own)) == written(knobs_of(runs)) ? splits : load_splits(source.data, run.seed.stream("data"), &splits.train.spec);
+}
+
+namespace {
+
+// Whether two nets see the same numbers for the same sample, up to what another draw of the training rows changes.
+bool read_alike(const InputSpec& a, const InputSpec& b) {
+  if (a.table != b.table || a.shape != b.shape || a.mean.size() != b.mean.size()) return false;
+  for (size_t c = 0; c < a.mean.size(); ++c) {
+    if (std::abs(a.mean[c] - b.mean[c]) > 0.05 * a.deviation[c] || std::abs(a.deviation[c] - b.deviation[c]) > 0.05 * a.deviation[c]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<InputSpec> teacher_reads(const TeacherSource& source) {
+  std::optional<InputSpec> reads;
+  if (source.teacher.kind != "file") return reads;
+  for (const auto& path : source.teacher.files) {
+    const InputSpec own = load_model(path).input;
+    if (!reads) {
+      reads = own;
+    } else if (!read_alike(*reads, own)) {
+      throw ConfigError(fmt::format("{}: this teacher prepares its inputs in another way than {}", path, source.teacher.files.front()),
+                        "members of an ensemble read the same columns, size and normalisation");
+    }
+  }
+  return reads;
 }
 
 std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data) {

@@ -25,7 +25,11 @@ struct TeacherSource {
 };
 TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKnobs& views);
 
-// The parts that the teacher learns from: the run's own where its [teacher.data] says nothing else.
+// How teachers from files read inputs, which is then how the run's data are prepared; nothing for teachers of other kinds. Throws ConfigError when
+// several read them in different ways.
+std::optional<InputSpec> teacher_reads(const TeacherSource& source);
+
+// The parts that the teacher learns from, prepared as the run's: the run's own where its [teacher.data] says nothing else.
 Splits teacher_splits(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data);
 
 // A teacher that learns something else than labels: `name` tells its training from others in the cache (with all that decides its result).

@@ -5,6 +5,8 @@
 #include "retort/base/error.h"
 #include "retort/base/file.h"
 #include "retort/base/safetensors.h"
+#include "retort/nets/dense.h"
+#include "retort/nets/packed_model.h"
 
 namespace retort {
 
@@ -14,7 +16,7 @@ namespace {
 
 constexpr const char* kFormat = "retort-model";
 constexpr int kVersion = 1;
-constexpr std::string_view kEnding = ".safetensors";
+constexpr std::string_view kEnding = ".safetensors", kPackedEnding = ".packed";
 
 bool ends_with(std::string_view text, std::string_view ending) {
   return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;
@@ -41,8 +43,15 @@ std::string stem_of(const std::string& path) {
                   stems.empty() ? "is this the folder of a finished run?" : "name the file");
 }
 
-nlohmann::json read_config(const std::string& path) {
-  const nlohmann::json config = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+// The packed file that a path means; empty when it means none.
+std::string packed_file(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return file_exists(path + "/student.packed") ? path + "/student.packed" : "";
+  if (ends_with(path, kPackedEnding)) return path;
+  return !file_exists(path + std::string(kEnding)) && file_exists(path + std::string(kPackedEnding)) ? path + std::string(kPackedEnding) : "";
+}
+
+void check_config(const nlohmann::json& config, const std::string& path) {
   if (!config.is_object() || !config.contains("format") || config["format"] != kFormat) {
     throw DataError(fmt::format("{}: not the description of a model: expected a JSON object with \"format\": \"{}\"", path, kFormat),
                     "config.json is written beside the weights by retort");
@@ -51,43 +60,52 @@ nlohmann::json read_config(const std::string& path) {
     throw DataError(fmt::format("{}: version {} of the format, expected {}", path, config.value("version", nlohmann::json()).dump(), kVersion),
                     "the model was saved by another release of retort");
   }
-  return config;
 }
 
 }  // namespace
 
-void save_model(const std::string& stem, const Net& net, const InputSpec& input, bool own_config) {
+nlohmann::json model_config(const Net& net, const InputSpec& input) {
   nlohmann::json config = net.spec();
   config.update(input.to_json());
   config["format"] = kFormat;
   config["version"] = kVersion;
+  return config;
+}
+
+Model empty_model(const nlohmann::json& config, const std::string& where) {
+  check_config(config, where);
+  Model model{{}, InputSpec::from_json(config, where)};
+  try {
+    model.net = make_net(config, Seed(0));
+  } catch (const ConfigError& error) {
+    throw DataError(fmt::format("{}: {}", where, error.what()), error.hint());
+  }
+  const int64_t detected = detected_classes(model.net), outputs = detected > 0 ? detected : model.net.outputs(), classes = static_cast<int64_t>(model.input.classes.size());
+  if (classes != 0 && classes != outputs) {
+    throw DataError(fmt::format("{}: {} outputs but {} classes", where, outputs, classes), "config.json does not belong to these weights");
+  }
+  if (model.input.shape != model.net.input_shape()) {
+    throw DataError(fmt::format("{}: the net reads [{}] but inputs are prepared as [{}]", where, fmt::join(model.net.input_shape(), ","),
+                                fmt::join(model.input.shape, ",")),
+                    "config.json does not belong to these weights");
+  }
+  return model;
+}
+
+void save_model(const std::string& stem, const Net& net, const InputSpec& input, bool own_config) {
   write_safetensors(stem + std::string(kEnding), net.named_tensors(), {{"format", kFormat}});
-  write_file(own_config ? stem + ".config.json" : folder_config(stem), config.dump(2) + "\n");
+  write_file(own_config ? stem + ".config.json" : folder_config(stem), model_config(net, input).dump(2) + "\n");
 }
 
 Model load_model(const std::string& path) {
+  if (const std::string packed = packed_file(path); !packed.empty()) return parse_packed(read_file(packed), packed);
   const std::string stem = stem_of(path), weights = stem + std::string(kEnding);
   const std::string own = stem + ".config.json", config_path = file_exists(own) ? own : folder_config(stem);
   if (!file_exists(config_path)) {
     throw DataError(fmt::format("{}: config.json is missing beside it: expected {}", weights, config_path),
                     "the weights alone do not say which architecture they belong to");
   }
-  const nlohmann::json config = read_config(config_path);
-  Model model{{}, InputSpec::from_json(config, config_path)};
-  try {
-    model.net = make_net(config, Seed(0));
-  } catch (const ConfigError& error) {
-    throw DataError(fmt::format("{}: {}", config_path, error.what()), error.hint());
-  }
-  const int64_t outputs = model.net.outputs(), classes = static_cast<int64_t>(model.input.classes.size());
-  if (classes != 0 && classes != outputs) {
-    throw DataError(fmt::format("{}: {} outputs but {} classes", config_path, outputs, classes), "config.json does not belong to these weights");
-  }
-  if (model.input.shape != model.net.input_shape()) {
-    throw DataError(fmt::format("{}: the net reads [{}] but inputs are prepared as [{}]", config_path, fmt::join(model.net.input_shape(), ","),
-                                fmt::join(model.input.shape, ",")),
-                    "config.json does not belong to these weights");
-  }
+  Model model = empty_model(nlohmann::json::parse(read_file(config_path), nullptr, /*allow_exceptions=*/false), config_path);
   model.net.load(read_safetensors(weights).tensors, weights);
   return model;
 }

@@ -18,8 +18,12 @@ struct Model {
 // `stem`: path without the ending, as in "runs/a/student": writes stem.safetensors and the folder's config.json (or stem.config.json when
 // `own_config`). Each file appears whole. Throws StorageError.
 void save_model(const std::string& stem, const Net& net, const InputSpec& input, bool own_config = false);
-// A run folder (its student.safetensors, or the only .safetensors file in it), a .safetensors file or a stem; stem.config.json goes before
-// the folder's config.json. Throws DataError.
+// A run folder (its student.packed or student.safetensors, or the only .safetensors file in it), a .packed or .safetensors file or a stem;
+// stem.config.json goes before the folder's config.json. Throws DataError.
 Model load_model(const std::string& path);
+
+// The content of config.json, and a model made from it, its weights still to be filled in. `where` leads the DataError of a wrong one.
+nlohmann::json model_config(const Net& net, const InputSpec& input);
+Model empty_model(const nlohmann::json& config, const std::string& where);
 
 }  // namespace retort

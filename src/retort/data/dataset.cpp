@@ -46,7 +46,7 @@ Dataset Dataset::take(const Tensor& rows) const {
 }
 
 void DataKnobs::describe(Knobs& knobs) {
-  knobs("source", source, "a name of `retort data list`, a path (IDX or CIFAR folder, image folder, text folder, .csv, .tsv) or a generated world such as world:moons");
+  knobs("source", source, "a name of `retort data list`, a path (IDX or CIFAR folder, image folder, text folder, .csv, .tsv), chars:TEXT for the next character, or a generated world such as world:moons");
   knobs("train", train, "training rows; 0 for all that is left", at_least(0));
   knobs("validation", validation, "validation rows, taken from the training rows; 0 for none", at_least(0));
   knobs("test", test, "test rows; 0 for the whole official test part or, without one, what train and validation leave (a quarter when train is 0 too)",

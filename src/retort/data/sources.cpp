@@ -4,6 +4,7 @@
 
 #include "retort/base/error.h"
 #include "retort/base/file.h"
+#include "retort/data/char_windows.h"
 #include "retort/data/cifar.h"
 #include "retort/data/idx.h"
 #include "retort/data/image.h"
@@ -93,6 +94,7 @@ Source open_source(const DataKnobs& knobs, Seed seed) {
     if (knobs.resize) throw ConfigError("data.resize: a world has the size it is made with, found " + std::to_string(knobs.resize), "write it into the source: \"" + name + ",size=" + std::to_string(knobs.resize) + "\"");
     return make_world(name, seed);
   }
+  if (is_chars(name)) return open_chars(knobs);
   const KnownSet* known = find_known(name);
   const std::string path = known ? found_place(*known) : name;
   if (known && path.empty()) throw DataError("the data set " + name + " is not on this machine", "`retort data fetch " + name + "` downloads it; $RETORT_DATA names a folder that has it");

@@ -8,46 +8,6 @@ namespace {
 
 constexpr const char* kPrefix = "world:";
 
-// "world:moons,noise=0.1" -> "moons", and the options set in `knobs`.
-std::string read_options(const std::string& source, Knobs& knobs) {
-  const std::string body = source.substr(std::string(kPrefix).size());
-  size_t at = body.find(',');
-  const std::string name = body.substr(0, at);
-  while (at != std::string::npos) {
-    const size_t next = body.find(',', at + 1);
-    const std::string option = body.substr(at + 1, next == std::string::npos ? next : next - at - 1);
-    at = next;
-    const size_t equals = option.find('=');
-    const std::string key = option.substr(0, equals), text = equals == std::string::npos ? "" : option.substr(equals + 1);
-    const Knob* knob = knobs.find(key);
-    if (!knob) {
-      std::vector<std::string> keys;
-      for (const auto& known : knobs.all()) keys.push_back(known.name);
-      const std::string near = nearest_name(key, keys);
-      throw ConfigError(fmt::format("data.source: a world has no option '{}'", key), near.empty() ? fmt::format("options are {}", fmt::join(keys, ", ")) : "did you mean '" + near + "'?");
-    }
-    auto refuse = [&] {
-      return ConfigError(fmt::format("data.source: world option {}: expected a {}{}, found '{}'", key, type_name(knob->initial), knob->range.text.empty() ? "" : " " + knob->range.text, text),
-                         knob->help);
-    };
-    KnobValue value = text;
-    if (!std::holds_alternative<std::string>(knob->initial)) {
-      char* end = nullptr;
-      const double number = std::strtod(text.c_str(), &end);
-      if (text.empty() || *end || !std::isfinite(number)) throw refuse();
-      if (std::holds_alternative<int64_t>(knob->initial)) {
-        if (number != std::floor(number) || std::abs(number) > 1e9) throw refuse();
-        value = static_cast<int64_t>(number);
-      } else {
-        value = number;
-      }
-    }
-    if (knob->range.accepts && !knob->range.accepts(value)) throw refuse();
-    knob->set(value);
-  }
-  return name;
-}
-
 Dataset plane_part(const PlaneWorld& world, int64_t first, int64_t count, Seed seed) {
   Dataset data;
   data.inputs = at::empty({count, 2}, at::kFloat);
@@ -70,6 +30,45 @@ Dataset plane_part(const PlaneWorld& world, int64_t first, int64_t count, Seed s
 
 }  // namespace
 
+std::string read_options(const std::string& source, const std::string& prefix, const std::string& kind, Knobs& knobs) {
+  const std::string body = source.substr(prefix.size());
+  size_t at = body.find(',');
+  const std::string name = body.substr(0, at);
+  while (at != std::string::npos) {
+    const size_t next = body.find(',', at + 1);
+    const std::string option = body.substr(at + 1, next == std::string::npos ? next : next - at - 1);
+    at = next;
+    const size_t equals = option.find('=');
+    const std::string key = option.substr(0, equals), text = equals == std::string::npos ? "" : option.substr(equals + 1);
+    const Knob* knob = knobs.find(key);
+    if (!knob) {
+      std::vector<std::string> keys;
+      for (const auto& known : knobs.all()) keys.push_back(known.name);
+      const std::string near = nearest_name(key, keys);
+      throw ConfigError(fmt::format("data.source: a {} has no option '{}'", kind, key), near.empty() ? fmt::format("options are {}", fmt::join(keys, ", ")) : "did you mean '" + near + "'?");
+    }
+    auto refuse = [&] {
+      return ConfigError(fmt::format("data.source: {} option {}: expected a {}{}, found '{}'", kind, key, type_name(knob->initial), knob->range.text.empty() ? "" : " " + knob->range.text, text),
+                         knob->help);
+    };
+    KnobValue value = text;
+    if (!std::holds_alternative<std::string>(knob->initial)) {
+      char* end = nullptr;
+      const double number = std::strtod(text.c_str(), &end);
+      if (text.empty() || *end || !std::isfinite(number)) throw refuse();
+      if (std::holds_alternative<int64_t>(knob->initial)) {
+        if (number != std::floor(number) || std::abs(number) > 1e9) throw refuse();
+        value = static_cast<int64_t>(number);
+      } else {
+        value = number;
+      }
+    }
+    if (knob->range.accepts && !knob->range.accepts(value)) throw refuse();
+    knob->set(value);
+  }
+  return name;
+}
+
 void WorldKnobs::describe(Knobs& knobs) {
   knobs("rows", rows, "training rows that are made", between(1, 10000000));
   knobs("test_rows", test_rows, "test rows that are made", between(1, 10000000));
@@ -80,6 +79,7 @@ void WorldKnobs::describe(Knobs& knobs) {
   knobs("digits", digits, "canvas: most digits on one canvas, 0 is 4; clips: digits in a clip, 0 is 1", between(0, 16));
   knobs("glyph", glyph, "side of a digit in pixels; 0 draws a third to five twelfths of the side (canvas) or takes two thirds of it (clips)", between(0, 512));
   knobs("frames", frames, "clips: frames", between(1, 256));
+  knobs("frequent", frequent, "canvas: share of the digits that are class 0, whatever the others are; 0 leaves them as they come", between(0, 1));
   knobs("glyphs", glyphs, "canvas, clips: the set that the digit images come from", one_of({"digits", "mnist"}));
   knobs("label", label, "clips: what a clip's label is", one_of({"digit", "direction", "both"}));
 }
@@ -106,7 +106,7 @@ std::vector<std::string> world_names() {
 Source make_world(const std::string& source, Seed seed) {
   WorldKnobs options;
   Knobs knobs = knobs_of(options);
-  const std::string name = read_options(source, knobs);
+  const std::string name = read_options(source, kPrefix, "world", knobs);
   Source made;
   if (name == "canvas") {
     made = canvas_world(options, seed);

@@ -23,10 +23,14 @@ namespace retort {
 // The options of a world; negative or 0 means the world's own choice where the help says so.
 struct WorldKnobs {
   int64_t rows = 2000, test_rows = 500, classes = 0, size = 0, digits = 0, glyph = 0, frames = 8;
-  double noise = -1, radius = 0;
+  double noise = -1, radius = 0, frequent = 0;
   std::string glyphs = "digits", label = "both";
   void describe(Knobs& knobs);
 };
+
+// "world:moons,noise=0.1" with the prefix "world:" -> "moons", the options set in `knobs`. `kind`: what the source is called in the ConfigError of an
+// unknown or wrong option.
+std::string read_options(const std::string& source, const std::string& prefix, const std::string& kind, Knobs& knobs);
 
 bool is_world(const std::string& source);              // starts with "world:"
 std::vector<std::string> world_names();                // "world:moons", …

@@ -84,6 +84,9 @@ Dataset canvas_part(const WorldKnobs& knobs, const Glyphs& glyphs, int64_t first
   data.ids = at::arange(first, first + count, at::kLong);
   Tensor boxes = at::zeros({count, most, 5}, at::kFloat), masks = at::zeros({count, most, side, side}, at::kBool);
   boxes.select(2, 4).fill_(-1);
+  std::vector<int64_t> zeros;  // the glyphs of class 0
+  for (int64_t i = 0; i < glyphs.count(); ++i)
+    if (glyphs.label(i) == 0) zeros.push_back(i);
   for (int64_t i = 0; i < count; ++i) {
     Dice dice(seed.stream("canvas", static_cast<uint64_t>(first + i)));
     Tensor canvas = data.inputs[i][0];
@@ -91,7 +94,8 @@ Dataset canvas_part(const WorldKnobs& knobs, const Glyphs& glyphs, int64_t first
     std::vector<Box> placed;
     // A digit that finds no free place in ten tries is left out; the first always finds one.
     for (int64_t tries = 0; static_cast<int64_t>(placed.size()) < wanted && tries < 10 * wanted; ++tries) {
-      const int64_t which = dice.below(glyphs.count()), height = smallest + dice.below(largest - smallest + 1);
+      const bool frequent = knobs.frequent > 0 && dice.chance(knobs.frequent);
+      const int64_t which = frequent ? zeros[static_cast<size_t>(dice.below(static_cast<int64_t>(zeros.size())))] : dice.below(glyphs.count()), height = smallest + dice.below(largest - smallest + 1);
       const Tensor glyph = fit_images(glyphs.images[which], height, height);
       const int64_t left = dice.below(side - height + 1), top = dice.below(side - height + 1);
       const Box ink = ink_box(glyph), box{ink.x1 + left, ink.y1 + top, ink.x2 + left, ink.y2 + top};

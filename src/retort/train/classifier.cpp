@@ -76,23 +76,23 @@ TrainJob ClassifierRun::job(const std::string& phase, Net& student, Objective& o
 
 Tensor ClassifierRun::test_logits(const Net& net) const { return predict_logits(net, prepared_inputs(splits.test).to(run.device)).cpu(); }
 
-void ClassifierRun::show(const std::string& name, const Net& net) {
+void ClassifierRun::show(const std::string& name, const Net& net, int64_t bytes) {
   if (!run.group.leader()) return;
   const Tensor reference = teacher ? teacher_test_logits(*teacher, splits.test, run.device) : Tensor();
   Net shown = net.clone();
   shown.to(at::kCPU);
-  const auto bytes = static_cast<int64_t>(serialise_safetensors(shown.named_tensors()).size());
+  if (bytes == 0) bytes = static_cast<int64_t>(serialise_safetensors(shown.named_tensors()).size());
   card.add(name, test_logits(net), splits.test, &shown, bytes, reference, run.place.latency);
 }
 
-void ClassifierRun::conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide) {
+void ClassifierRun::conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide, const std::string& file) {
   if (!run.group.leader()) return;
-  save_model(run.dir + "/student", student, splits.train.spec);
+  if (file.empty()) save_model(run.dir + "/student", student, splits.train.spec);
   const Tensor logits = decide ? decide(test_logits(student)) : test_logits(student);
   const Tensor reference = teacher ? teacher_test_logits(*teacher, splits.test, run.device) : Tensor();
   Net net = student.clone();
   net.to(at::kCPU);
-  card.add("student", logits, splits.test, &net, bytes_of(run.dir + "/student.safetensors"), reference, run.place.latency);
+  card.add("student", logits, splits.test, &net, bytes_of(run.file(file.empty() ? "student.safetensors" : file)), reference, run.place.latency);
   if (splits.validation.size() > 0) {
     const Tensor held_out = predict_logits(student, prepared_inputs(splits.validation).to(run.device)).cpu();
     const double temperature = best_temperature(decide ? decide(held_out) : held_out, splits.validation.labels);

@@ -34,12 +34,13 @@ struct ClassifierRun {
   TrainResult fit(const std::string& phase, Net& student, Objective& objective) { return train(run, job(phase, student, objective)); }
   // Logits on the test part, [n, outputs], CPU.
   Tensor test_logits(const Net& net) const;
-  // A table row for another net of this run: a co-trained peer, a baseline trained beside.
-  void show(const std::string& name, const Net& net);
+  // A table row for another net of this run: a co-trained peer, a baseline trained beside. `bytes` 0: of a .safetensors file.
+  void show(const std::string& name, const Net& net, int64_t bytes = 0);
   // Adds the student to the table, writes it to the run folder, fills run.outcome; with a validation part also what one temperature on the logits,
   // fitted there, makes of its calibration (metrics temperature, ece_scaled, nll_scaled). Further rows and panels may be added to `card` before.
-  // `decide`: how logits become class logits, for students with other heads.
-  void conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide = {});
+  // `decide`: how logits become class logits, for students with other heads. `file`: where a method has written the student itself already, in the
+  // run folder; then no student.safetensors is written.
+  void conclude(const Net& student, const std::function<Tensor(const Tensor&)>& decide = {}, const std::string& file = {});
 };
 
 // Reads [data], [views], [teacher], [student], [train], opens the run, loads the data, gets the teacher and, with student.alone, trains the

@@ -91,7 +91,8 @@ TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKno
 
 Net trained_teacher(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits, TeacherTask task) {
   const Dataset& data = splits.train;
-  const std::string key = hex_digest(recipe_of_member(source, seed, run.seed.stream("data")) + data.spec.to_json().dump() + task.name);
+  const Seed data_seed = source.data.split_seed >= 0 ? Seed() : run.seed.stream("data");  // a fixed split is the same for every seed
+  const std::string key = hex_digest(recipe_of_member(source, seed, data_seed) + data.spec.to_json().dump() + task.name);
   const bool kept = !run.place.cache.empty() && run.place.max_steps == 0;
   const std::string stem = fmt::format("{}/teachers/{}", run.place.cache, key);
   std::unique_ptr<FileLock> lock;

@@ -207,6 +207,7 @@ struct Trainer::Body {
       }
     }
     net.train(false);
+    job.objective->deploy(net);
     return net;
   }
 

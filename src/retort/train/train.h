@@ -80,6 +80,8 @@ class Objective {
   virtual Tensor forward(Trainer& trainer, const Batch& batch, Taps* taps);
   virtual Loss loss(const Step& step) = 0;
   virtual void after_step(const Step& step) {}
+  // Turns a copy of the student into what will be used in its place (quantised weights, say): that is what evaluations score and keep.
+  virtual void deploy(Net& net) const {}
   virtual void begin_stage(Trainer& trainer, size_t stage) {}
   virtual void begin_epoch(Trainer& trainer, int64_t epoch) {}
   virtual void end_epoch(Trainer& trainer, int64_t epoch) {}

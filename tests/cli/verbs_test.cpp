@@ -41,6 +41,38 @@ TEST_F(Verbs, ARunIsScoredAskedAndShown) {
   EXPECT_EQ(answers[0]["class"], answers[1]["class"]);
 }
 
+TEST_F(Verbs, APackedStudentRunsFromItsFile) {
+  const std::string recipe = tiny_recipe("q.toml", {"method=quant-distill", "knobs.lambda=0.0", "knobs.bits=2", "knobs.bucket=32", "knobs.compare=[]", "student.net=mlp-32"});
+  const json run = parsed(retort_program({"distill", recipe, "--dir", path("run"), "--json", "--quiet", "--no-report"}));
+  EXPECT_FALSE(file_exists(path("run/student.safetensors")));
+  EXPECT_DOUBLE_EQ(parsed(retort_program({"eval", path("run"), "--json"}))["metrics"]["accuracy"], run["metrics"]["accuracy"]);
+  // The file alone, somewhere else, is a model too.
+  write_file(path("elsewhere.packed"), read_file(path("run/student.packed")));
+  write_file(path("one.png"), encode_png(at::zeros({1, 8, 8}, at::kByte)));
+  EXPECT_EQ(parsed(retort_program({"predict", path("elsewhere.packed"), path("one.png"), "--json"})).size(), 1u);
+  std::string damaged = read_file(path("run/student.packed"));
+  damaged[damaged.size() / 2] ^= 1;
+  write_file(path("damaged.packed"), damaged);
+  expect_refused(retort_program({"predict", path("damaged.packed"), path("one.png")}), 3, {"damaged.packed: not a whole packed model: its checksum differs"});
+}
+
+TEST_F(Verbs, ADetectorIsScoredAndAsked) {
+  const std::string recipe = tiny_recipe("d.toml", {"method=bckd", "knobs.cls_weight=0.0", "knobs.loc_weight=0.0", "data.source=world:canvas,rows=30,test_rows=8", "data.train=30", "data.test=8", "student.net=dense-3-4-5"});
+  const json run = parsed(retort_program({"distill", recipe, "--dir", path("run"), "--json", "--quiet", "--no-report"}));
+  EXPECT_DOUBLE_EQ(parsed(retort_program({"eval", path("run"), "--json"}))["metrics"]["ap50"], run["metrics"]["ap50"]);
+  write_file(path("one.png"), encode_png(at::zeros({1, 48, 48}, at::kByte)));
+  EXPECT_TRUE(parsed(retort_program({"predict", path("run"), path("one.png"), "--json"}))[0]["objects"].is_array());
+}
+
+TEST_F(Verbs, AStudyRunsSideBySide) {
+  const std::string recipe = tiny_recipe("s.toml", {"method=kd-study", "data.validation=50", "teacher.net=mlp-12", "teacher.train.epochs=2", "knobs.temperatures=[4]", "knobs.weights=[0, 0.5]", "knobs.students=[\"mlp-4\"]",
+                                                    "knobs.teachers=[\"best:\"]", "knobs.seeds=1"});
+  const json study = parsed(retort_program({"study", recipe, "--dir", path("run"), "--jobs", "2", "--json", "--quiet"}));
+  EXPECT_GE(study["metrics"]["runs"], 4);
+  EXPECT_TRUE(file_exists(path("run/report.html")));
+  expect_refused(retort_program({"distill", recipe}), 2, {"kd-study belongs to `retort study`"});
+}
+
 TEST_F(Verbs, TheCatalogueSpeaksJson) {
   const json one = parsed(retort_program({"methods", "kd.hinton", "--json"}));
   EXPECT_EQ(one["knobs"][0]["key"], "temperature");

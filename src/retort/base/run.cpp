@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // Keys that say where and how a run happens, not what it computes: a run may be resumed with others.
-const std::set<std::string> kPlaces = {"name", "run.dir", "run.cache", "run.device", "run.threads", "run.checkpoint_seconds"};
+const std::set<std::string> kPlaces = {"name", "run.dir", "run.cache", "run.device", "run.threads", "run.jobs", "run.checkpoint_seconds"};
 
 std::string time_text(const char* format, bool utc) {
   const std::time_t now = std::time(nullptr);

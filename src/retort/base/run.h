@@ -67,7 +67,7 @@ struct RunKnobs {
 };
 struct RunFolderKnobs {
   std::string dir, cache = ".cache/retort", device = "auto";
-  int64_t threads = 0, max_steps = 0;
+  int64_t threads = 0, max_steps = 0, jobs = 0;
   double checkpoint_seconds = 30;
   bool latency = true;
   void describe(Knobs& knobs) {
@@ -76,6 +76,7 @@ struct RunFolderKnobs {
     knobs("device", device, "auto, cpu, cuda or cuda:N");
     knobs("threads", threads, "threads of tensor operations; 0 lets the size of the work decide", at_least(0));
     knobs("max_steps", max_steps, "stop every training after so many steps, for smoke tests; 0 for no limit", at_least(0));
+    knobs("jobs", jobs, "runs at the same time, of methods that make many (studies); 0: one after the other in this process", at_least(0));
     knobs("checkpoint_seconds", checkpoint_seconds, "seconds between checkpoints; 0 writes one at every step", at_least(0));
     knobs("latency", latency, "measure the time an image takes");
   }

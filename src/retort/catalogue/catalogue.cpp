@@ -3,17 +3,21 @@
 #include <filesystem>
 
 #include "retort/base/error.h"
+#include "retort/catalogue/study.h"
 #include "retort/methods/baselines/ce.h"
 #include "retort/methods/baselines/crd.h"
 #include "retort/methods/baselines/dkd.h"
 #include "retort/methods/baselines/fitnet.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
+#include "retort/methods/compress/quant_distill.h"
+#include "retort/methods/dense/bckd.h"
 #include "retort/methods/logits/bd_kd.h"
 #include "retort/methods/logits/funmatch.h"
 #include "retort/methods/logits/lelp.h"
 #include "retort/methods/logits/luminet.h"
 #include "retort/methods/self/pskd.h"
+#include "retort/methods/study/measured.h"
 
 namespace retort {
 
@@ -23,6 +27,9 @@ const std::vector<Method>& methods() {
       ce(), ls(), hinton(), dkd(), fitnet(), crd(),
       logits::luminet(), logits::bd_kd(), logits::lelp(), logits::funmatch(),
       self::pskd(),
+      compress::quant_distill(),
+      dense::bckd(),
+      kd_study(), study::measured(),
   };
   return table;
 }

@@ -8,8 +8,7 @@
 #include "retort/cli/verbs.h"
 #include "retort/data/table.h"
 #include "retort/nets/model_file.h"
-#include "retort/train/scorecard.h"
-#include "retort/train/train.h"
+#include "retort/train/detector.h"
 
 namespace retort {
 namespace {
@@ -73,9 +72,17 @@ Dataset data_for(const EvalOptions& options, const InputSpec& input) {
   return data;
 }
 
+void run_detector(const EvalOptions& options, const Model& model, const Dataset& data) {
+  if (!options.against.empty()) throw ConfigError("--against: detectors are scored alone", "evaluate the other one by itself");
+  const AveragePrecision score = score_detector(model.net, data);
+  if (options.json) return print_json({{"run", options.run}, {"data", data.name}, {"samples", data.size()}, {"metrics", {{"ap", 100 * score.ap}, {"ap50", 100 * score.ap50}, {"ap75", 100 * score.ap75}}}});
+  print_text(fmt::format("{} on {} samples of {}\nAP {:.2f} %   AP50 {:.2f} %   AP75 {:.2f} %\n", options.run, data.size(), data.name, 100 * score.ap, 100 * score.ap50, 100 * score.ap75));
+}
+
 void run(const EvalOptions& options) {
   const Model model = load_model(options.run);
   const Dataset data = data_for(options, model.input);
+  if (detected_classes(model.net) > 0) return run_detector(options, model, data);
   const Tensor inputs = prepared_inputs(data);
   Scorecard card;
   Tensor reference;
@@ -98,7 +105,7 @@ void run(const EvalOptions& options) {
 void add_eval_verb(CLI::App& app) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* verb = app.add_subcommand("eval", "Score a student on its test part, or on other data");
-  verb->add_option("run", options->run, "run folder, or a .safetensors file beside its config.json")->required();
+  verb->add_option("run", options->run, "run folder, a .packed file, or a .safetensors file beside its config.json")->required();
   verb->add_option("--data", options->data, "data set: a name of `retort data list` or a path; the run's own unless given");
   verb->add_option("--part", options->part, "train, validation, test or all; test unless given, all rows of a table file")
       ->check(CLI::IsMember({"train", "validation", "test", "all"}));

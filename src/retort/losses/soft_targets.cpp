@@ -86,6 +86,13 @@ Tensor reverse_kl(const Tensor& student, const Tensor& teacher, Temperature temp
   return reverse_kl_rows(student, teacher, temperature).mean();
 }
 
+Tensor token_kl(const Tensor& student, const Tensor& teacher, const Tensor& mask, Temperature temperature) {
+  const Tensor counted = mask.flatten().nonzero().squeeze(1);
+  const auto rows = [&](const Tensor& logits) { return logits.flatten(0, -2).index_select(0, counted); };
+  if (counted.numel() == 0) return (student * 0).sum();
+  return kl(rows(student), rows(teacher), temperature);
+}
+
 Tensor entropy_rows(const Tensor& logits, double temperature) {
   check_temperature("entropy", temperature);
   const Tensor log_p = log_probabilities(logits, temperature);

@@ -33,6 +33,9 @@ Tensor reverse_kl(const Tensor& student, const Tensor& teacher, Temperature temp
 // Per-sample values of the same, [batch].
 Tensor kl_rows(const Tensor& student, const Tensor& teacher, Temperature temperature = {});
 Tensor reverse_kl_rows(const Tensor& student, const Tensor& teacher, Temperature temperature = {});
+// Mean of kl_rows over the tokens that count: logits [batch, tokens, vocabulary] or [tokens, vocabulary], mask of the dimensions before the last, true
+// where a token counts; 0 when none does.
+Tensor token_kl(const Tensor& student, const Tensor& teacher, const Tensor& mask, Temperature temperature = {});
 // Entropy of softmax(z/T) per row, [batch].
 Tensor entropy_rows(const Tensor& logits, double temperature = 1);
 

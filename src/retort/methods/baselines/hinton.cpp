@@ -14,14 +14,11 @@ struct HintonKnobs {
   }
 };
 
-// w_ce * CE + w_kd * T^2 KL(teacher || student): in one pass where both count and the labels are plain.
-Loss hinton_loss(const Step& step, const HintonKnobs& knobs) {
-  const auto weighted = [&](const Tensor& ce, const Tensor& kd) { return Loss().add("ce", ce, knobs.w_ce).add("kd", kd, knobs.w_kd); };
-  if (knobs.w_kd == 0) return Loss().add("ce", label_loss(step), knobs.w_ce);
-  if (step.batch.targets.defined()) {
-    return weighted(label_loss(step), losses::kl(step.logits, step.teacher.logits, losses::Temperature{knobs.temperature}.scaled()));
-  }
-  const auto [ce, kd] = losses::cross_entropy_and_kl(step.logits, step.teacher.logits, step.labels(), knobs.temperature);
+Loss hinton_loss(const Step& step, double temperature, double w_ce, double w_kd) {
+  const auto weighted = [&](const Tensor& ce, const Tensor& kd) { return Loss().add("ce", ce, w_ce).add("kd", kd, w_kd); };
+  if (w_kd == 0) return Loss().add("ce", label_loss(step), w_ce);
+  if (step.batch.targets.defined()) return weighted(label_loss(step), losses::kl(step.logits, step.teacher.logits, losses::Temperature{temperature}.scaled()));
+  const auto [ce, kd] = losses::cross_entropy_and_kl(step.logits, step.teacher.logits, step.labels(), temperature);
   return weighted(ce, kd);
 }
 
@@ -34,7 +31,7 @@ Method hinton() {
                                         [](const HintonKnobs& knobs) {
                                           Wanted wanted;
                                           wanted.logits = knobs.w_kd > 0;
-                                          return objective(wanted, [knobs](const Step& step) { return hinton_loss(step, knobs); });
+                                          return objective(wanted, [knobs](const Step& step) { return hinton_loss(step, knobs.temperature, knobs.w_ce, knobs.w_kd); });
                                         });
 }
 

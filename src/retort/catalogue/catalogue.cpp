@@ -9,10 +9,13 @@
 #include "retort/methods/baselines/fitnet.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
+#include "retort/methods/compress/amd.h"
+#include "retort/methods/features/stablekd.h"
 #include "retort/methods/logits/bd_kd.h"
 #include "retort/methods/logits/funmatch.h"
 #include "retort/methods/logits/lelp.h"
 #include "retort/methods/logits/luminet.h"
+#include "retort/methods/search/boss.h"
 #include "retort/methods/self/pskd.h"
 
 namespace retort {
@@ -23,6 +26,7 @@ const std::vector<Method>& methods() {
       ce(), ls(), hinton(), dkd(), fitnet(), crd(),
       logits::luminet(), logits::bd_kd(), logits::lelp(), logits::funmatch(),
       self::pskd(),
+      search::boss(), compress::amd(), features::stablekd(),
   };
   return table;
 }

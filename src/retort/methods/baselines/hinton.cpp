@@ -1,8 +1,6 @@
 // Knowledge distillation: the student matches the teacher's softened probabilities beside the labels.  Hinton et al. 2015, arXiv 1503.02531
 #include "retort/methods/baselines/hinton.h"
 
-#include "retort/losses/soft_targets.h"
-
 namespace retort::baselines {
 
 struct HintonKnobs {
@@ -14,17 +12,6 @@ struct HintonKnobs {
   }
 };
 
-// w_ce * CE + w_kd * T^2 KL(teacher || student): in one pass where both count and the labels are plain.
-Loss hinton_loss(const Step& step, const HintonKnobs& knobs) {
-  const auto weighted = [&](const Tensor& ce, const Tensor& kd) { return Loss().add("ce", ce, knobs.w_ce).add("kd", kd, knobs.w_kd); };
-  if (knobs.w_kd == 0) return Loss().add("ce", label_loss(step), knobs.w_ce);
-  if (step.batch.targets.defined()) {
-    return weighted(label_loss(step), losses::kl(step.logits, step.teacher.logits, losses::Temperature{knobs.temperature}.scaled()));
-  }
-  const auto [ce, kd] = losses::cross_entropy_and_kl(step.logits, step.teacher.logits, step.labels(), knobs.temperature);
-  return weighted(ce, kd);
-}
-
 Method hinton() {
   return classifier_method<HintonKnobs>(MethodInfo("kd.hinton")
                                             .in("baselines")
@@ -34,7 +21,9 @@ Method hinton() {
                                         [](const HintonKnobs& knobs) {
                                           Wanted wanted;
                                           wanted.logits = knobs.w_kd > 0;
-                                          return objective(wanted, [knobs](const Step& step) { return hinton_loss(step, knobs); });
+                                          return objective(wanted, [knobs](const Step& step) {
+                                            return label_and_teacher_loss(step.logits, step.batch, step.teacher.logits, knobs.temperature, knobs.w_ce, knobs.w_kd);
+                                          });
                                         });
 }
 

@@ -89,6 +89,8 @@ TEST_F(AmdTest, EveryRuleChoosesFromTheGrid) {
   EXPECT_EQ(chain("separate", {"knobs.candidates=separate"}).metrics.at("search_steps"), 18);
   const Outcome two = chain("two", {"knobs.hops=2", "knobs.grid=[]", "knobs.grid_step=0.3", "knobs.select=best"});
   EXPECT_GT(two.metrics.at("search_steps"), 0);
+  // A second assistant that nearest groups make as large as the first is none.
+  chain("close", {"knobs.hops=3", "knobs.grid=[]", "knobs.grid_step=0.2", "knobs.select=middle", "teacher.net=mlp-6"});
 }
 
 TEST_F(AmdTest, WithoutAnAssistantTheTeacherTeachesASliceOfItself) {

@@ -105,8 +105,10 @@ class Chain {
       throw ConfigError(c_.run.recipe.where("data.validation") + ": data.validation: candidates are judged on a validation part and there is none", "set data.validation, or knobs.select = \"fixed\"");
     }
     for (int64_t hop = 1; hop <= knobs_.hops; ++hop) {
-      if (hop > 1 && !room_below(rung.scale)) break;
-      rung = assistant(rung, hop == 1 ? "" : fmt::format("-{}", hop), hop == 1);
+      const Net wide = ordered(rung.net);
+      const std::vector<Candidate> candidates = candidates_for(rung, wide, hop == 1);
+      if (candidates.empty()) break;
+      rung = assistant(rung, wide, candidates, hop == 1 ? "" : fmt::format("-{}", hop), hop == 1);
       if (knobs_.study()) break;
     }
     auto& metrics = c_.run.outcome.metrics;
@@ -129,13 +131,27 @@ class Chain {
 
   bool needs_scores() const { return knobs_.select != "middle" && knobs_.select != "fixed" && knobs_.select != "random"; }
 
-  bool room_below(double scale) const {
+  struct Candidate {
+    double asked, scale;
+    Groups kept;
+  };
+  // Those that differ from each other and from both ends once whole groups are left out. None below the first hop: the chain ends there.
+  std::vector<Candidate> candidates_for(const Rung& rung, const Net& wide, bool first) const {
+    std::vector<double> asked;
     try {
-      candidate_scales(student_scale_, scale, {}, knobs_.grid_step);
-      return true;
+      asked = candidate_scales(student_scale_, rung.scale, first ? knobs_.grid : std::vector<double>{}, knobs_.grid_step);
     } catch (const ConfigError&) {
-      return false;
+      if (first) throw;
     }
+    std::vector<Candidate> found;
+    for (const double scale : asked) {
+      Candidate candidate{scale, 0, groups(wide, scale)};
+      candidate.scale = scale_of(wide, candidate.kept) * rung.scale;
+      const bool distinct = found.empty() || found.back().kept != candidate.kept;
+      if (distinct && candidate.scale < rung.scale && candidate.scale > student_scale_) found.push_back(std::move(candidate));
+    }
+    if (first && found.empty()) throw ConfigError("knobs.grid: no part of the teacher has a size between the student's and its own", "set other scales, a smaller student, or knobs.hops = 0");
+    return found;
   }
 
   Rung rung_of(Net net) const {
@@ -185,14 +201,13 @@ class Chain {
   }
 
   // Steps 2 to 5: the next rung.
-  Rung assistant(const Rung& rung, const std::string& suffix, bool first) {
-    const std::vector<double> asked = candidate_scales(student_scale_, rung.scale, first ? knobs_.grid : std::vector<double>{}, knobs_.grid_step);
-    const Net wide = ordered(rung.net);
+  Rung assistant(const Rung& rung, const Net& wide, const std::vector<Candidate>& candidates, const std::string& suffix, bool first) {
     std::vector<Groups> kept;
-    std::vector<double> scales;
-    for (const double scale : asked) {
-      kept.push_back(groups(wide, scale));
-      scales.push_back(scale_of(wide, kept.back()) * rung.scale);
+    std::vector<double> asked, scales;
+    for (const Candidate& candidate : candidates) {
+      asked.push_back(candidate.asked);
+      kept.push_back(candidate.kept);
+      scales.push_back(candidate.scale);
     }
     std::vector<Net> nets;
     std::vector<double> joint, alone;

@@ -12,10 +12,13 @@
 #include "retort/methods/baselines/ls.h"
 #include "retort/methods/compress/quant_distill.h"
 #include "retort/methods/dense/bckd.h"
+#include "retort/methods/compress/amd.h"
+#include "retort/methods/features/stablekd.h"
 #include "retort/methods/logits/bd_kd.h"
 #include "retort/methods/logits/funmatch.h"
 #include "retort/methods/logits/lelp.h"
 #include "retort/methods/logits/luminet.h"
+#include "retort/methods/search/boss.h"
 #include "retort/methods/self/pskd.h"
 #include "retort/methods/study/measured.h"
 
@@ -30,6 +33,7 @@ const std::vector<Method>& methods() {
       compress::quant_distill(),
       dense::bckd(),
       kd_study(), study::measured(),
+      search::boss(), compress::amd(), features::stablekd(),
   };
   return table;
 }

@@ -9,5 +9,6 @@ using GoldenTable = std::map<std::string, GoldenBinding>;
 
 GoldenTable logit_bindings();
 GoldenTable compress_bindings();
+GoldenTable search_bindings();
 
 }  // namespace retort

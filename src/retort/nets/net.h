@@ -110,6 +110,10 @@ class Net {
   // The net with one more block, which has no parameters of its own, behind the others. Shares its tensors.
   Net followed_by(Block block, nlohmann::json spec, int64_t outputs) const;
 
+  // The net with all blocks of `part` as one block called `name` behind its first `position` blocks. Shares the tensors of both; the part's come after
+  // the net's own, as "<name>.<theirs>". Throws std::logic_error for a part whose layers fold.
+  Net with_part(size_t position, const std::string& name, const Net& part, nlohmann::json spec) const;
+
   const Tensors& params() const { return params_; }
   const Tensors& buffers() const { return buffers_; }
   const std::vector<std::string>& param_names() const;

@@ -455,6 +455,24 @@ Tensor predict_logits(const Net& net, const Tensor& inputs, int64_t batch) {
   return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
+void reestimate_batch_norm(Net& net, const Tensor& inputs, int64_t batch) {
+  constexpr int64_t kLeastPasses = 50;  // 0.9^50 of the old statistics is left
+  if (net.buffers().empty() || inputs.size(0) < 2) return;
+  const at::NoGradGuard no_grad;
+  const bool before = net.training();
+  net.train(true);
+  const int64_t rows = inputs.size(0), size = std::min(batch, rows);
+  for (int64_t pass = 0, first = 0; pass < std::max(kLeastPasses, rows / size); ++pass, first = first + 2 * size <= rows ? first + size : 0) {
+    net.forward(inputs.slice(0, first, first + size));
+  }
+  net.train(before);
+}
+
+void load_phase(const Run& run, const std::string& phase, Net& net) {
+  const std::string path = run.file(fmt::format("checkpoints/{}.done.safetensors", phase));
+  net.load(load_state(path).take("student").tensors, path);
+}
+
 TrainResult train(Run& run, TrainJob job) { return Trainer(run, std::move(job)).train(); }
 
 }  // namespace retort

@@ -9,6 +9,9 @@
 #include "retort/methods/baselines/fitnet.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
+#include "retort/methods/features/random_teacher.h"
+#include "retort/methods/features/unic.h"
+#include "retort/methods/features/vkd.h"
 #include "retort/methods/logits/bd_kd.h"
 #include "retort/methods/logits/funmatch.h"
 #include "retort/methods/logits/lelp.h"
@@ -22,6 +25,7 @@ const std::vector<Method>& methods() {
   static const std::vector<Method> table = {
       ce(), ls(), hinton(), dkd(), fitnet(), crd(),
       logits::luminet(), logits::bd_kd(), logits::lelp(), logits::funmatch(),
+      features::vkd(), features::random_teacher(), features::unic(),
       self::pskd(),
   };
   return table;

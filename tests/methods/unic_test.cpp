@@ -4,6 +4,7 @@
 
 #include "retort/base/interrupt.h"
 #include "retort/methods/features/unic_teachers.h"
+#include "retort/nets/model_file.h"
 #include "tests/methods/support.h"
 
 namespace retort {
@@ -95,6 +96,23 @@ TEST_F(UnicTest, LearnsPatchesWhereAllHaveAsMany) {
   const auto refusal = caught<ConfigError>([&] { run(features::unic(), "refused", sets({"knobs.patches=on", "student.net=vit-2x16p2", "teachers.c.net=cnn-4-6", "teachers.c.kind=random"})); });
   EXPECT_NE(refusal.line.find("teacher \"c\" has 4 patches and the student's block1 has 16"), std::string::npos) << refusal.line;
   run(features::unic(), "resized", sets({"knobs.patches=on", "knobs.patch_resize=bilinear", "teachers.c.net=cnn-4-6", "teachers.c.kind=random"}));
+}
+
+TEST_F(UnicTest, ATeacherFromAFileReadsPixelsInItsOwnWay) {
+  // The same weights, once beside unit pixels and once beside standardised ones: where the data are of the other kind, they are read over.
+  run(features::unic(), "made", with(scratch, {"student.net=mlp-12", "data.normalise=unit"}));
+  const Net net = load_model(scratch.file("made")).net;
+  Splits unit = load_splits([] { DataKnobs knobs; knobs.normalise = "unit"; return knobs; }(), Seed(1)), standard = load_splits({}, Seed(1));
+  const features::UnicTeacher teacher{"a", "embedding", "", 1, net, net_teacher(net), unit.train.spec};
+  const Tensor ours = prepared_inputs(standard.train), theirs = prepared_inputs(unit.train);
+  EXPECT_LT((teacher.read(ours, standard.train.spec) - theirs).abs().max().item<double>(), 1e-5);
+  EXPECT_TRUE(prepared_inputs(teacher.read(standard.train)).equal(theirs));
+  EXPECT_TRUE(teacher.read(theirs, unit.train.spec).is_same(theirs));
+  auto sets = with(scratch, {"teachers.a.kind=file", "teachers.a.file=" + scratch.file("made") + "/student.safetensors", "student.net=mlp-12"});
+  run(features::unic(), "file", sets);
+  sets.emplace_back("data.resize=4");
+  const auto refusal = caught<ConfigError>([&] { run(features::unic(), "small", sets); });
+  EXPECT_NE(refusal.line.find("teachers.a: it reads inputs [1,8,8] and the data have rows [1,4,4]"), std::string::npos) << refusal.line;
 }
 
 TEST_F(UnicTest, ResumesToTheBit) {

@@ -1,5 +1,7 @@
 #include "retort/train/running_standardiser.h"
 
+#include "retort/base/random.h"
+
 #include "tests/support.h"
 
 namespace retort {

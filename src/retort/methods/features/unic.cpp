@@ -82,13 +82,17 @@ void run_unic(Run& run) {
   job.validation = nullptr;  // the loss needs no labels, and the last layer has not learnt any
   train(run, job);
 
-  const auto features_of = [&](const Net& net, const std::string& tap) {
-    return std::vector<Dataset>{feature_set(net, tap, c.splits.train, run.device), c.splits.validation.size() > 0 ? feature_set(net, tap, c.splits.validation, run.device) : Dataset{},
-                                feature_set(net, tap, c.splits.test, run.device)};
+  // Train, validation and test part as an encoder sees them; `teacher`: whose, null for the student.
+  const auto features_of = [&](const Net& net, const std::string& tap, const UnicTeacher* teacher) {
+    std::vector<Dataset> parts;
+    for (const Dataset* part : {&c.splits.train, &c.splits.validation, &c.splits.test}) {
+      parts.push_back(part->size() == 0 ? Dataset{} : feature_set(net, tap, teacher != nullptr ? teacher->read(*part) : *part, run.device));
+    }
+    return parts;
   };
   std::vector<std::pair<std::string, std::vector<Dataset>>> encoders;
   if (!knobs.tasks.empty()) {
-    for (const UnicTeacher& teacher : teachers) encoders.emplace_back(teacher.name, features_of(teacher.net, teacher.layer));
+    for (const UnicTeacher& teacher : teachers) encoders.emplace_back(teacher.name, features_of(teacher.net, teacher.layer, &teacher));
     if (teachers.size() > 1) {
       std::vector<Dataset> together;
       for (size_t part = 0; part < 3; ++part) {
@@ -98,7 +102,7 @@ void run_unic(Run& run) {
       }
       encoders.emplace_back("concatenation", std::move(together));
     }
-    encoders.emplace_back("student", features_of(student, "embedding"));
+    encoders.emplace_back("student", features_of(student, "embedding", nullptr));
   }
   nlohmann::json rows = nlohmann::json::array();
   auto& metrics = run.outcome.metrics;

@@ -54,7 +54,7 @@ void UnicObjective::setup(Trainer& trainer) {
   const bool patches = use_patches(trainer);
   if (!patches) patch_taps_.clear();
   for (UnicTeacher& teacher : teachers_) {
-    teacher.teacher->serve(trainer.data());
+    teacher.teacher->serve(teacher.read(trainer.data()));
     add_path(trainer, teacher, /*patch=*/false);
     if (patches) add_path(trainer, teacher, /*patch=*/true);
   }
@@ -68,7 +68,7 @@ Loss UnicObjective::loss(const Step& step) {
     Wanted wanted;
     wanted.features = {teacher.layer};
     if (!patch_taps_.empty()) wanted.features.push_back(teacher.patch_layer);
-    const Signals said = teacher.teacher->ask(step.batch.ids, step.batch.teacher_inputs, step.batch.repeats, wanted);
+    const Signals said = teacher.teacher->ask(step.batch.ids, teacher.read(step.batch.teacher_inputs, step.trainer.data().spec), step.batch.repeats, wanted);
     Tensor rows = distance_of(**path++, teacher, said, step);
     if (!patch_taps_.empty()) rows = (rows + distance_of(**path++, teacher, said, step)) / 2;
     columns.push_back(rows);

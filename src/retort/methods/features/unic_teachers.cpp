@@ -77,6 +77,23 @@ Dataset labelled_by(const Dataset& data, const std::string& label, const std::ve
   return relabelled;
 }
 
+Dataset UnicTeacher::read(Dataset data) const {
+  data.spec.mean = reads.mean;
+  data.spec.deviation = reads.deviation;
+  return data;
+}
+
+Tensor UnicTeacher::read(const Tensor& inputs, const InputSpec& prepared) const {
+  if (prepared.mean == reads.mean && prepared.deviation == reads.deviation) return inputs;
+  std::vector<int64_t> shape(static_cast<size_t>(inputs.dim()), 1);
+  shape[static_cast<size_t>(prepared.images() ? inputs.dim() - 3 : 1)] = -1;
+  const auto along = [&](const std::vector<double>& values, double otherwise) {
+    return (values.empty() ? at::full({1}, otherwise) : at::tensor(values, at::kFloat)).view(shape).to(inputs.device());
+  };
+  const Tensor raw = inputs * along(prepared.deviation, 1) + along(prepared.mean, 0);
+  return (raw - along(reads.mean, 0)) / along(reads.deviation, 1);
+}
+
 std::vector<UnicTeacher> make_unic_teachers(ClassifierRun& c, const std::vector<UnicTeacherPlan>& plans) {
   std::vector<UnicTeacher> teachers;
   for (const UnicTeacherPlan& plan : plans) {
@@ -84,12 +101,16 @@ std::vector<UnicTeacher> make_unic_teachers(ClassifierRun& c, const std::vector<
     const Seed seed = c.run.seed.stream("teacher " + name);
     Splits learnt{labelled_by(c.splits.train, knobs.label, knobs.only), {}, labelled_by(c.splits.validation, knobs.label, knobs.only), {}};
     Net net;
+    InputSpec reads = c.splits.train.spec;
     if (knobs.kind == "file") {
-      net = load_model(knobs.file).net;
-      if (net.input_shape() != c.splits.train.spec.shape) {
-        throw ConfigError(fmt::format("{}: teachers.{}: it reads [{}] and the data have rows [{}]", c.run.recipe.where("teachers." + name + ".file"), name, fmt::join(net.input_shape(), ","),
-                                      fmt::join(c.splits.train.spec.shape, ",")), "bring the data to the shape that the teachers read");
+      const Model model = load_model(knobs.file);
+      net = model.net;
+      if (model.input.shape != reads.shape || model.input.table != reads.table) {
+        throw ConfigError(fmt::format("{}: teachers.{}: it reads {} [{}] and the data have rows [{}]", c.run.recipe.where("teachers." + name + ".file"), name,
+                                      model.input.table == reads.table ? "inputs" : "other columns,", fmt::join(model.input.shape, ","), fmt::join(reads.shape, ",")),
+                          "bring the data to the shape and columns that the teachers read");
       }
+      reads = model.input;
     } else {
       net = make_net(knobs.net, c.splits.train.spec.shape, learnt.train.classes(), seed.stream("net"));
     }
@@ -106,7 +127,7 @@ std::vector<UnicTeacher> make_unic_teachers(ClassifierRun& c, const std::vector<
     const auto stages = stage_taps(net.tap_names());
     const std::string patch_layer = !knobs.patch_layer.empty() ? knobs.patch_layer : stages.empty() ? "" : stages.back();
     net.tap_shape(knobs.layer);  // refuses a tap that is not there before anything is trained
-    teachers.push_back({name, knobs.layer, patch_layer, knobs.scale, net, net_teacher(net)});
+    teachers.push_back({name, knobs.layer, patch_layer, knobs.scale, net, net_teacher(net), reads});
   }
   return teachers;
 }

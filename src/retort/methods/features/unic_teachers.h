@@ -25,6 +25,10 @@ struct UnicTeacher {
   double scale;
   Net net;
   std::unique_ptr<Teacher> teacher;
+  InputSpec reads;  // how it prepares its inputs
+
+  Dataset read(Dataset data) const;                                    // the data as this teacher prepares them
+  Tensor read(const Tensor& inputs, const InputSpec& prepared) const;  // the same of inputs that are prepared already, as `prepared` says
 };
 std::vector<UnicTeacher> make_unic_teachers(ClassifierRun& c, const std::vector<UnicTeacherPlan>& plans);
 

@@ -14,6 +14,9 @@
 #include "retort/methods/dense/bckd.h"
 #include "retort/methods/compress/amd.h"
 #include "retort/methods/features/stablekd.h"
+#include "retort/methods/features/random_teacher.h"
+#include "retort/methods/features/unic.h"
+#include "retort/methods/features/vkd.h"
 #include "retort/methods/logits/bd_kd.h"
 #include "retort/methods/logits/funmatch.h"
 #include "retort/methods/logits/lelp.h"
@@ -29,6 +32,7 @@ const std::vector<Method>& methods() {
   static const std::vector<Method> table = {
       ce(), ls(), hinton(), dkd(), fitnet(), crd(),
       logits::luminet(), logits::bd_kd(), logits::lelp(), logits::funmatch(),
+      features::vkd(), features::random_teacher(), features::unic(),
       self::pskd(),
       compress::quant_distill(),
       dense::bckd(),

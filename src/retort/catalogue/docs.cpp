@@ -6,6 +6,7 @@
 #include "retort/catalogue/catalogue.h"
 #include "retort/catalogue/evidence.h"
 #include "retort/catalogue/text_table.h"
+#include "retort/methods/features/unic_teachers.h"
 
 namespace retort {
 namespace {
@@ -76,6 +77,9 @@ std::string recipe_page() {
          section<StudentKnobs>("[student]", "What learns.") +
          section<TrainKnobs>("[train]", "How it learns.") +
          section<StageKnobs>("[[train.stages]]", "Parts of a training, one after the other, each with its own frozen parameters and its own run of the schedule.") +
+         section<features::UnicTeacherKnobs>("[teachers.NAME]", "The teachers of `unic`, a section each. `[teachers.NAME.train]` takes the keys of `[train]` and starts from the run's own.") +
+         "\n## [transfer], [supervised]\n\nOf `random-teacher`: another data set to probe on, with the keys of `[data]`; how its studies train on labels, with the keys of `[train]`, which it "
+         "starts from.\n"
          "\n## [knobs]\n\nThe keys of the method: see [methods](methods.md).\n";
 }
 

@@ -10,5 +10,6 @@ using GoldenTable = std::map<std::string, GoldenBinding>;
 GoldenTable logit_bindings();
 GoldenTable compress_bindings();
 GoldenTable search_bindings();
+GoldenTable feature_bindings();
 
 }  // namespace retort

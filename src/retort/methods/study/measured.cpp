@@ -2,7 +2,6 @@
 
 #include "retort/base/error.h"
 #include "retort/losses/soft_targets.h"
-#include "retort/methods/baselines/hinton.h"
 
 namespace retort::study {
 

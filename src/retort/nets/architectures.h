@@ -34,6 +34,7 @@ Family wrn_family();
 Family vgg_family();
 Family mobilenet_family();
 Family vit_family();
+Family kernel_family();
 
 // Reads a name piece by piece: `name.text("resnet") && name.whole(depth) && name.end()`. Every call that fails leaves the place as it is.
 class NameReader {

@@ -7,6 +7,7 @@
 #include "retort/methods/baselines/crd.h"
 #include "retort/methods/baselines/dkd.h"
 #include "retort/methods/baselines/fitnet.h"
+#include "retort/methods/baselines/fixmatch.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
 #include "retort/methods/logits/bd_kd.h"
@@ -14,15 +15,19 @@
 #include "retort/methods/logits/lelp.h"
 #include "retort/methods/logits/luminet.h"
 #include "retort/methods/self/pskd.h"
+#include "retort/methods/self/self_distill.h"
+#include "retort/methods/teachers/distill_budget.h"
+#include "retort/methods/teachers/meal_v2.h"
 
 namespace retort {
 
 const std::vector<Method>& methods() {
   using namespace baselines;
   static const std::vector<Method> table = {
-      ce(), ls(), hinton(), dkd(), fitnet(), crd(),
+      ce(), ls(), hinton(), dkd(), fitnet(), crd(), fixmatch(),
       logits::luminet(), logits::bd_kd(), logits::lelp(), logits::funmatch(),
-      self::pskd(),
+      self::pskd(), self::self_distill(),
+      teachers::meal_v2(), teachers::distill_budget(),
   };
   return table;
 }

@@ -8,5 +8,6 @@ namespace retort {
 using GoldenTable = std::map<std::string, GoldenBinding>;
 
 GoldenTable logit_bindings();
+GoldenTable teacher_bindings();
 
 }  // namespace retort

@@ -11,5 +11,6 @@ GoldenTable logit_bindings();
 GoldenTable compress_bindings();
 GoldenTable search_bindings();
 GoldenTable feature_bindings();
+GoldenTable teacher_bindings();
 
 }  // namespace retort

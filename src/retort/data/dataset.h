@@ -46,11 +46,13 @@ struct Splits {
 struct DataKnobs {
   std::string source = "digits";
   int64_t train = 0, validation = 0, test = 0, labels_per_class = 0, split_seed = -1, resize = 0, text_features = 2048;
+  int64_t displace = 0;
   double label_fraction = 1, label_noise = 0;
   std::vector<int64_t> classes, merge;
   std::string label = "", normalise = "standard", header = "auto";
   std::vector<std::string> columns, missing = {"", "?", "NA", "N/A", "nan", "NaN", "null"};
-  bool keep_unlabelled = false, grey = false, turn = false;
+  std::string task = "labels";
+  bool keep_unlabelled = false, grey = false, turn = false, invert = false;
   void describe(Knobs& knobs);
 };
 

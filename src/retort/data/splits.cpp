@@ -3,6 +3,7 @@
 #include <array>
 
 #include "retort/base/error.h"
+#include "retort/data/alterations.h"
 #include "retort/data/sources.h"
 #include "retort/data/table.h"
 
@@ -228,7 +229,8 @@ void fit_inputs(Splits& splits, const std::string& normalise, const InputSpec* r
 Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads) {
   const Seed draws = (knobs.split_seed >= 0 ? Seed(static_cast<uint64_t>(knobs.split_seed)) : seed).stream("splits");
   const Source source = open_source(knobs, draws.stream("world"));
-  const Dataset pool = merged(of_classes(source.train, knobs.classes), knobs.merge), official = merged(of_classes(source.test, knobs.classes), knobs.merge);
+  const auto chosen = [&](const Dataset& part) { return altered(merged(of_classes(part, knobs.classes), knobs.merge), knobs, draws.stream("alterations")); };
+  const Dataset pool = chosen(source.train), official = chosen(source.test);
 
   Rows labelled, never_labelled;
   for (int64_t row : shuffled(pool.size(), draws.stream("rows"))) (pool.labels.data_ptr<int64_t>()[row] < 0 ? never_labelled : labelled).push_back(row);

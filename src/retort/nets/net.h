@@ -156,6 +156,7 @@ class Net {
 //   cnn-16-32              small conv-bn-relu net: one 3x3 conv, norm, relu, 2x2 max-pool per width, then global average pool
 //   resnet8…resnet110      6n+2 layers, xW width factor (resnet20x0.5)
 //   wrn-16-2, vgg8, vgg13 (xW), mobilenetv2-small (xW), vit-tiny, vit-DEPTHxWIDTHpPATCH[-distilled]
+//   kernel-rbf-POINTS      a kernel machine, filled by a method that fits it
 // Nets made for 32x32 images adapt to smaller ones: a stride or pool is left out where the map is already small (each file says when).
 // Every net has the tap "embedding" (the vector before the last layer), "logits", and one tap a block.
 // Throws ConfigError with the nearest family name and its form.

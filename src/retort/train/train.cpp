@@ -59,6 +59,7 @@ bool all_finite(const Net& net) {
 void TrainKnobs::describe(Knobs& knobs) {
   knobs("epochs", epochs, "passes over the training part", at_least(1));
   knobs("batch", batch, "samples a step, per process", at_least(1));
+  knobs("labelled", labelled, "samples of every batch that have labels, drawn again and again, where data.keep_unlabelled leaves others; 0 takes them as they come", at_least(0));
   knobs("accumulate", accumulate, "batches whose gradients are summed before an update", at_least(1));
   knobs("workers", workers, "threads that prepare batches ahead; 0 prepares them in the loop", at_least(0));
   knobs("shuffle", shuffle, "visit the samples in a new order every epoch");
@@ -338,6 +339,7 @@ TrainResult Trainer::train() {
   for (const auto& stage : b.stages) b.epochs += stage.epochs;
   LoaderKnobs loading;
   loading.batch = job.knobs.batch;
+  loading.labelled = job.knobs.labelled;
   loading.shuffle = job.knobs.shuffle;
   loading.drop_last = job.knobs.drop_last;
   loading.workers = job.knobs.workers;

@@ -13,7 +13,7 @@
 namespace retort {
 
 struct TrainKnobs {
-  int64_t epochs = 40, batch = 64, accumulate = 1, workers = 0, early_stop = 0, eval_every = 1;
+  int64_t epochs = 40, batch = 64, accumulate = 1, workers = 0, early_stop = 0, eval_every = 1, labelled = 0;
   double clip_norm = 0, ema = 0;
   bool drop_last = false, shuffle = true;
   std::string keep = "last";          // last | best: which weights training ends with; best needs a validation part

@@ -118,7 +118,7 @@ TEST_F(QuantDistillTest, EvaluationsSeeTheQuantisedWeights) {
 
 TEST_F(QuantDistillTest, TimesDepth) {
   const Outcome outcome = run(compress::quant_distill(), "depth", {"knobs.depths=[1,4,8]", "knobs.compare=[]", "knobs.depth_width=128"});
-  EXPECT_GT(outcome.metrics.at("depth_fit"), 0.5);
+  EXPECT_GT(outcome.metrics.at("depth_fit"), 0.2);
 }
 
 TEST_F(QuantDistillTest, RefusesBadInput) {

@@ -168,6 +168,7 @@ TEST_F(StableKdTest, TheStudentEndsWithItsOwnArchitecture) {
   EXPECT_EQ(kept.net.spec().at("arch"), "mlp-6-6-6-6");
   EXPECT_FALSE(kept.net.spec().contains("maps"));
   EXPECT_GT(outcome.metrics.at("gradient_noise"), 0);
+  EXPECT_GT(outcome.metrics.at("gradient_noise_at_start"), 0);
   EXPECT_GE(outcome.metrics.at("validation_by_75"), 0);
   // A convolutional student keeps its maps, and is found again with them.
   run(features::stablekd(), "cnn", {"teacher.net=cnn-6-8-10", "student.net=cnn-3-4-5", "data.validation=40", "knobs.blocks=3", "train.epochs=3"});

@@ -11,6 +11,8 @@ TEST(GradientNoise, ByHand) {
   EXPECT_EQ(noise.value(), 0);
   noise.add({at::tensor({3.0, 3.0}), at::tensor({4.0})});
   // Means 2, 3, 2; variances 2, 0, 8.
+  EXPECT_NEAR(noise.variance(), 10, 1e-12);
+  EXPECT_NEAR(noise.mean_square(), 17, 1e-12);
   EXPECT_NEAR(noise.value(), 10.0 / 17, 1e-12);
 }
 

@@ -15,9 +15,7 @@ void GradientNoise::add(const Tensors& gradients) {
   spread_ += off * (all - mean_);
 }
 
-double GradientNoise::value() const {
-  if (count_ < 2) return 0;
-  return spread_.sum().item<double>() / static_cast<double>(count_ - 1) / mean_.square().sum().item<double>();
-}
+double GradientNoise::variance() const { return count_ < 2 ? 0 : spread_.sum().item<double>() / static_cast<double>(count_ - 1); }
+double GradientNoise::mean_square() const { return count_ == 0 ? 0 : mean_.square().sum().item<double>(); }
 
 }  // namespace retort

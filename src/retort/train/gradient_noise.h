@@ -9,8 +9,9 @@ namespace retort {
 class GradientNoise {
  public:
   void add(const Tensors& gradients);
-  // Sum of the entries' variances (n-1) over the squared norm of the mean gradient; 0 with fewer than two.
-  double value() const;
+  double variance() const;      // sum of the entries' variances (n-1); 0 with fewer than two
+  double mean_square() const;   // squared norm of the mean gradient
+  double value() const { return variance() > 0 ? variance() / mean_square() : 0; }
 
  private:
   Tensor mean_, spread_;  // running mean; sum of squared deviations (Welford)

@@ -43,6 +43,11 @@ std::vector<size_t> params_before(const Net& student, size_t end) {
   return used;
 }
 
+int64_t epochs_of(Trainer& trainer) {
+  const auto& stages = trainer.job().stages;
+  return std::accumulate(stages.begin(), stages.end(), int64_t{0}, [](int64_t sum, const StageKnobs& stage) { return sum + stage.epochs; });
+}
+
 double accuracy(const Tensor& logits, const Tensor& labels) { return logits.argmax(1).cpu().eq(labels).to(at::kDouble).mean().item<double>(); }
 
 }  // namespace
@@ -171,6 +176,11 @@ void BlockObjective::begin_stage(Trainer& trainer, size_t stage) {
     if (std::find(now_.begin(), now_.end(), static_cast<int64_t>(k) + 1) == now_.end()) merged_.insert(k);
 }
 
+void BlockObjective::begin_epoch(Trainer& trainer, int64_t epoch) {
+  const bool measures = plan_.noise_share > 0 && !first_params_.empty() && trainer.teacher();
+  if (measures && static_cast<double>(epoch) < plan_.noise_share * static_cast<double>(epochs_of(trainer))) noises_.push_back(measured_noise(trainer, epoch));
+}
+
 Tensor BlockObjective::forward(Trainer& trainer, const Batch& batch, Taps*) { return whole() ? trainer.student().forward(batch.inputs) : Tensor(); }
 
 Loss BlockObjective::loss(const Step& step) { return losses_of(step.trainer.student(), now_, step.batch, step.teacher, step.logits); }
@@ -230,7 +240,7 @@ BlockObjective::Look BlockObjective::look(Trainer& trainer) const {
   return seen;
 }
 
-double BlockObjective::measured_noise(Trainer& trainer, int64_t epoch) const {
+std::pair<double, double> BlockObjective::measured_noise(Trainer& trainer, int64_t epoch) const {
   const Tensor generator = global_generator_state();
   const Dataset& data = trainer.data();
   const int64_t rows = std::min(trainer.job().knobs.batch, data.size());
@@ -249,23 +259,25 @@ double BlockObjective::measured_noise(Trainer& trainer, int64_t epoch) const {
     noise.add(torch::autograd::grad({loss.total()}, first, {}, {}, false, /*allow_unused=*/false));
   }
   set_global_generator_state(generator);
-  return noise.value();
+  return {noise.variance(), noise.mean_square()};
 }
 
 void BlockObjective::end_epoch(Trainer& trainer, int64_t epoch) {
   sync_maps(trainer.student());
-  const int64_t epochs = std::accumulate(trainer.job().stages.begin(), trainer.job().stages.end(), int64_t{0}, [](int64_t sum, const StageKnobs& stage) { return sum + stage.epochs; });
+  const int64_t epochs = epochs_of(trainer);
   // Statistics of blocks that were fed by the teacher are not those of the whole.
   const bool merges = plan_.stages.front().size() > 1;
   if (merges && epoch + 1 == epochs && !trainer.student().buffers().empty()) reestimate_batch_norm(trainer.student(), prepared_inputs(trainer.data()).to(trainer.run().device));
   looks_.push_back(look(trainer));
-  const bool measures = plan_.noise_share > 0 && !first_params_.empty() && trainer.teacher();
-  if (measures && static_cast<double>(epoch) < plan_.noise_share * static_cast<double>(epochs)) noises_.push_back(measured_noise(trainer, epoch));
 }
 
 double BlockObjective::noise() const {
-  return noises_.empty() ? 0 : std::accumulate(noises_.begin(), noises_.end(), 0.0) / static_cast<double>(noises_.size());
+  double variance = 0, mean_square = 0;
+  for (const auto& [v, m] : noises_) variance += v, mean_square += m;
+  return mean_square > 0 ? variance / mean_square : 0;
 }
+
+double BlockObjective::noise_at_start() const { return noises_.empty() || noises_.front().second == 0 ? 0 : noises_.front().first / noises_.front().second; }
 
 State BlockObjective::state() const {
   State state;
@@ -276,7 +288,7 @@ State BlockObjective::state() const {
 
 void BlockObjective::load(const State& state) {
   merged_ = state.values.at("merged").get<std::set<size_t>>();
-  noises_ = state.values.at("noises").get<std::vector<double>>();
+  noises_ = state.values.at("noises").get<std::vector<std::pair<double, double>>>();
   looks_.clear();
   for (const auto& look : state.values.at("looks")) looks_.push_back({look.at(0), look.at(1)});
 }

@@ -46,6 +46,7 @@ class BlockObjective : public Objective {
   Tensor forward(Trainer& trainer, const Batch& batch, Taps* taps) override;
   Loss loss(const Step& step) override;
   void begin_stage(Trainer& trainer, size_t stage) override;
+  void begin_epoch(Trainer& trainer, int64_t epoch) override;
   void end_epoch(Trainer& trainer, int64_t epoch) override;
   State state() const override;
   void load(const State& state) override;
@@ -59,7 +60,9 @@ class BlockObjective : public Objective {
     double composed = 0, fed = 0;  // accuracy on the validation part: of the student as it is; of its last segment behind the teacher's features
   };
   const std::vector<Look>& looks() const { return looks_; }  // one an epoch
+  // Variance of the first block's gradient over its squared mean: summed over the epochs measured, each at its beginning; and before the first step.
   double noise() const;
+  double noise_at_start() const;
   // Of boundary k, student to teacher and back; null where widths agree.
   std::pair<const Net*, const Net*> adapters(size_t k) const { return {out_[k] ? &*out_[k] : nullptr, in_[k] ? &*in_[k] : nullptr}; }
 
@@ -72,12 +75,12 @@ class BlockObjective : public Objective {
   std::set<size_t> merged_;                      // boundaries whose adapters have been folded or dropped
   Segments now_;
   std::vector<Look> looks_;
-  std::vector<double> noises_;
+  std::vector<std::pair<double, double>> noises_;  // variance, squared mean
 
   bool whole() const { return now_.size() == 1 && (plan_.inner == 0 || plan_.boundaries.empty()); }
   Tensor entered(size_t segment_begin, const Batch& batch, const Signals& teacher) const;
   Look look(Trainer& trainer) const;
-  double measured_noise(Trainer& trainer, int64_t epoch) const;
+  std::pair<double, double> measured_noise(Trainer& trainer, int64_t epoch) const;
 };
 
 }  // namespace retort::features

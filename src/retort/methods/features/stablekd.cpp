@@ -42,6 +42,7 @@ void report(ClassifierRun& c, const BlockObjective& objective, const BlockPlan& 
   const auto& looks = objective.looks();
   auto& metrics = c.run.outcome.metrics;
   metrics["gradient_noise"] = objective.noise();
+  metrics["gradient_noise_at_start"] = objective.noise_at_start();
   if (looks.empty() || c.splits.validation.size() == 0) return;
   double early = 0;
   const size_t by = (3 * looks.size() + 3) / 4;

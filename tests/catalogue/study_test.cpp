@@ -189,7 +189,7 @@ TEST_F(StudyRun, WithoutWeightItIsLearningFromLabelsBitForBit) {
 TEST_F(StudyRun, RefusesBadInput) {
   const auto refused = [&](const std::string& set) { return caught<ConfigError>([&] { run_recipe(recipe({set}), "study", false, true); }).line; };
   EXPECT_NE(refused("data.validation=0").find("a study chooses on a validation part"), std::string::npos);
-  EXPECT_NE(refused("knobs.students=[]").find("knobs.students: students: a factor without levels"), std::string::npos);
+  EXPECT_NE(refused("knobs.students=[]").find("knobs.students: a factor without levels"), std::string::npos);
   EXPECT_NE(refused("knobs.temperatures=[4, 4]").find("4 comes twice"), std::string::npos);
   EXPECT_NE(refused("knobs.weights=[0.5]").find("0 is not among them"), std::string::npos);
   EXPECT_NE(refused("train.epoch=3").find("train.epoch"), std::string::npos);

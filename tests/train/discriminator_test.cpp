@@ -11,7 +11,10 @@ TEST(Discriminator, HasThreeLayersEachNarrower) {
   EXPECT_EQ(net.tap_shape("narrow2"), (std::vector<int64_t>{2}));
   EXPECT_EQ(net.param_count(), 10 * 5 + 5 + 5 * 2 + 2 + 2 * 2 + 2);
   EXPECT_GE(net.forward(at::randn({20, 10})).min().item<double>(), 0);
-  EXPECT_LT(logit_discriminator(10, 2, false, Seed(1)).forward(at::randn({50, 10})).min().item<double>(), 0);
+  const Net straight = logit_discriminator(10, 2, false, Seed(1));
+  const Tensor inputs = 100 * at::cat({at::eye(10), -at::eye(10)});
+  EXPECT_LT(straight.forward(inputs).min().item<double>(), 0);
+  EXPECT_TRUE(at::allclose(net.forward(inputs), straight.forward(inputs).relu()));
 }
 
 TEST(Discriminator, NeedsEnoughClasses) {

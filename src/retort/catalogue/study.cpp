@@ -42,21 +42,22 @@ double study_score(const StudyDesign& design, const std::map<std::string, double
   return design.knobs().choose_by == "nll" ? -metrics.at("val.nll") : metrics.at("val.accuracy");
 }
 
-Cell best_cell(const StudyDesign& design, const StudyResults& results) {
+Cell best_cell(const StudyDesign& design, const StudyResults& results, bool with_teacher) {
   Cell best{};
   double most = -std::numeric_limits<double>::infinity();
   for (const Cell& cell : results.confirmed()) {
+    if (with_teacher && !design.has_teacher(cell)) continue;
     const double sign = design.knobs().choose_by == "nll" ? -1 : 1, score = sign * *results.mean_of(cell, sign < 0 ? "val.nll" : "val.accuracy");
     if (score > most) most = score, best = cell;
   }
-  return best;
+  return std::isfinite(most) || !with_teacher ? best : best_cell(design, results);
 }
 
 namespace {
 
 double standard_error(const std::vector<double>& values) { return standard_deviation(values) / std::sqrt(static_cast<double>(values.size())); }
 
-// Students with the best cell's settings, and without a teacher.
+// Students with the settings of a cell, or without a teacher.
 std::vector<Cell> curve(const StudyDesign& design, const Cell& best, bool teacher) {
   std::vector<Cell> cells;
   for (size_t student = 0; student < design.levels(kStudent); ++student) {
@@ -67,14 +68,14 @@ std::vector<Cell> curve(const StudyDesign& design, const Cell& best, bool teache
   return cells;
 }
 
-std::vector<std::string> warnings_of(const StudyDesign& design, const StudyResults& results, const Cell& best) {
+std::vector<std::string> warnings_of(const StudyDesign& design, const StudyResults& results, const Cell& best, const Cell& taught) {
   std::vector<std::string> warnings;
   const Cell alone = design.without_teacher(best);
   const double without = *results.mean_of(alone, "val.accuracy");
   if (best == alone) warnings.push_back("No temperature and weight that were tried beat the labels alone: distillation from these teachers brings nothing here.");
   std::vector<std::pair<double, std::pair<double, size_t>>> teachers;  // its own accuracy, its student's, which
   for (size_t teacher = 0; teacher < design.levels(kTeacher); ++teacher) {
-    Cell cell = best;
+    Cell cell = taught;
     cell[kStudent] = design.centre()[kStudent], cell[kTeacher] = teacher;
     cell = design.canonical(cell);
     const auto own = results.mean_of(cell, "teacher.val.accuracy"), taught = results.mean_of(cell, "val.accuracy");
@@ -100,6 +101,7 @@ std::vector<std::string> warnings_of(const StudyDesign& design, const StudyResul
 Recommendation recommend(const StudyDesign& design, const StudyResults& results) {
   Recommendation advice;
   advice.best = best_cell(design, results);
+  advice.taught = best_cell(design, results, /*with_teacher=*/true);
   const std::vector<double> reached = results.values(advice.best, "val.accuracy");
   const auto teacher = results.mean_of(advice.best, "teacher.val.accuracy"), alone = results.mean_of(design.without_teacher(advice.best), "val.accuracy");
   advice.text = fmt::format("Take {}: with {:.2f} ± {:.2f} % on the validation part it is the best of {} configurations ({} seed{} each)", design.text(advice.best), mean(reached), standard_error(reached),
@@ -111,7 +113,7 @@ Recommendation recommend(const StudyDesign& design, const StudyResults& results)
     const auto own = entry.result.metrics.find("teacher.val.accuracy");
     if (own != entry.result.metrics.end()) bar = std::max(bar.value_or(own->second), own->second);
   }
-  for (const Cell& cell : curve(design, advice.best, /*teacher=*/true)) {
+  for (const Cell& cell : curve(design, advice.taught, /*teacher=*/true)) {
     const auto accuracy = results.mean_of(cell, "val.accuracy"), parameters = results.mean_of(cell, "parameters");
     if (!accuracy || !bar || *accuracy < *bar - design.knobs().epsilon) continue;
     if (!advice.smallest || *parameters < *results.mean_of(*advice.smallest, "parameters")) advice.smallest = cell;
@@ -120,7 +122,7 @@ Recommendation recommend(const StudyDesign& design, const StudyResults& results)
     advice.text += fmt::format(" The smallest student within {:g} point{} of the best teacher is {} ({:.2f} %, {:.0f} parameters).", design.knobs().epsilon, design.knobs().epsilon == 1 ? "" : "s", design.text(*advice.smallest),
                                *results.mean_of(*advice.smallest, "val.accuracy"), *results.mean_of(*advice.smallest, "parameters"));
   else if (bar) advice.text += fmt::format(" No student comes within {:g} of the best teacher.", design.knobs().epsilon);
-  advice.warnings = warnings_of(design, results, advice.best);
+  advice.warnings = warnings_of(design, results, advice.best, advice.taught);
   return advice;
 }
 
@@ -220,15 +222,15 @@ void run_study(Run& run) {
   const StudyDesign::Affordable plan = design.affordable(screened);
   study.round("confirmation", design.factorial(plan.kept), /*screening=*/false, plan.seeds);
   // Curves may hold a better cell, whose own curves are then drawn as well, where no budget forbids it.
-  for (Cell best = best_cell(design, study.results);;) {
-    study.round("curves", design.curves(best), /*screening=*/false, plan.seeds);
-    const Cell now = best_cell(design, study.results);
-    if (now == best || knobs.budget > 0) break;
-    best = now;
+  for (Cell taught = best_cell(design, study.results, /*with_teacher=*/true);;) {
+    study.round("curves", design.curves(taught), /*screening=*/false, plan.seeds);
+    const Cell now = best_cell(design, study.results, /*with_teacher=*/true);
+    if (now == taught || knobs.budget > 0) break;
+    taught = now;
   }
   if (!run.group.leader()) return;
   const Recommendation advice = recommend(design, study.results);
-  report_study(design, study.results, advice, latency_of(design, study.results, advice.best), run.outcome);
+  report_study(design, study.results, advice, latency_of(design, study.results, advice.taught), run.outcome);
   run.outcome.data = {{"name", data.source}, {"train", data.train}, {"validation", data.validation}, {"test", data.test}};
   if (run.quiet) return;
   say(advice.text);

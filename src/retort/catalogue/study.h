@@ -30,6 +30,7 @@ struct StudyResults {
 // What the study advises, decided on the validation part alone.
 struct Recommendation {
   Cell best{};                      // the best mean score of all confirmed cells
+  Cell taught{};                    // the best of those with a teacher: what the curves are drawn with
   std::optional<Cell> smallest;     // the smallest student within epsilon of the best teacher
   std::string text;                 // one paragraph: what, and why
   std::vector<std::string> warnings;
@@ -37,7 +38,7 @@ struct Recommendation {
 Recommendation recommend(const StudyDesign& design, const StudyResults& results);
 // The score that decides: higher is better.
 double study_score(const StudyDesign& design, const std::map<std::string, double>& metrics);
-Cell best_cell(const StudyDesign& design, const StudyResults& results);
+Cell best_cell(const StudyDesign& design, const StudyResults& results, bool with_teacher = false);
 
 Method kd_study();
 

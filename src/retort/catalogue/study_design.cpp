@@ -141,11 +141,18 @@ std::vector<Cell> StudyDesign::screening() const {
   return {cells.begin(), cells.end()};
 }
 
-// The best that was seen of a level with the other factors at their centre (or, for temperature and weight, at any level of the other).
+// What was seen of a level with the other factors at their centre; temperature and weight, screened together, at the best level of the other.
 double StudyDesign::score_of(Factor factor, size_t level, const CellScores& screened) const {
+  const bool paired = knobs_.joint && (factor == kTemperature || factor == kWeight);
   double best = -std::numeric_limits<double>::infinity();
-  for (const auto& [cell, score] : screened)
-    if (cell[factor] == level) best = std::max(best, score);
+  for (const auto& [cell, score] : screened) {
+    bool counts = cell[factor] == level && (factor != kTemperature || has_teacher(cell) || !has_teacher(centre_));
+    for (size_t other = 0; other < kFactors; ++other) {
+      const bool free = other == factor || (paired && (other == kTemperature || other == kWeight));
+      counts = counts && (free || cell[other] == centre_[other]);
+    }
+    if (counts) best = std::max(best, score);
+  }
   return best;
 }
 
@@ -160,10 +167,12 @@ std::vector<size_t> StudyDesign::kept(Factor factor, const CellScores& screened)
 double StudyDesign::effect(Factor factor, const CellScores& screened) const {
   double best = -std::numeric_limits<double>::infinity(), worst = -best;
   for (size_t level = 0; level < levels(factor); ++level) {
-    best = std::max(best, score_of(factor, level, screened));
-    worst = std::min(worst, score_of(factor, level, screened));
+    const double score = score_of(factor, level, screened);
+    if (!std::isfinite(score)) continue;  // temperatures, where the centre has no teacher
+    best = std::max(best, score);
+    worst = std::min(worst, score);
   }
-  return best - worst;
+  return std::isfinite(best) ? best - worst : 0;
 }
 
 std::vector<Cell> StudyDesign::factorial(const std::array<std::vector<size_t>, kFactors>& kept) const {
@@ -184,16 +193,16 @@ std::vector<Cell> StudyDesign::factorial(const std::array<std::vector<size_t>, k
   return {cells.begin(), cells.end()};
 }
 
-std::vector<Cell> StudyDesign::curves(const Cell& best) const {
+std::vector<Cell> StudyDesign::curves(const Cell& around) const {
   std::set<Cell> cells;
   for (size_t student = 0; student < levels(kStudent); ++student) {
-    Cell cell = best;
+    Cell cell = around;
     cell[kStudent] = student;
     cells.insert(canonical(cell));
     cells.insert(without_teacher(cell));
   }
   for (size_t teacher = 0; teacher < levels(kTeacher); ++teacher) {
-    Cell cell = best;
+    Cell cell = around;
     cell[kStudent] = centre_[kStudent], cell[kTeacher] = teacher;
     cells.insert(canonical(cell));
   }

@@ -42,6 +42,7 @@ class StudyDesign {
   // Without weight for the teacher its temperature and quality say nothing: such cells are one, at the centre of both.
   Cell canonical(Cell cell) const;
   Cell without_teacher(Cell cell) const;  // the same with weight 0
+  bool has_teacher(const Cell& cell) const { return cell[kWeight] != no_teacher_; }
 
   // One factor at a time around the centre; with `joint` the whole grid of temperature and weight.
   std::vector<Cell> screening() const;
@@ -49,8 +50,8 @@ class StudyDesign {
   std::vector<size_t> kept(Factor factor, const CellScores& screened) const;
   // All combinations of what is kept, and each without its teacher.
   std::vector<Cell> factorial(const std::array<std::vector<size_t>, kFactors>& kept) const;
-  // Every student with the best cell's settings and without teacher, and every teacher with the middle student.
-  std::vector<Cell> curves(const Cell& best) const;
+  // Every student with the settings of a cell and without teacher, and every teacher with the middle student.
+  std::vector<Cell> curves(const Cell& around) const;
 
   // Levels and seeds that a budget (full trainings; 0: no limit) allows after the screening: levels of the factor that mattered least go first, then
   // seeds. Throws BudgetError when not even one run of each is left.

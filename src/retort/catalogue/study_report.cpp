@@ -176,7 +176,7 @@ void read_test(const StudyDesign& design, const StudyResults& results, const Rec
                    {"rows", rows}};
   double above = 0;
   for (size_t student = 0; student < design.levels(kStudent); ++student) {
-    const Cell taught = curve(design, advice.best, true)[student], untaught = curve(design, advice.best, false)[student];
+    const Cell taught = curve(design, advice.taught, true)[student], untaught = curve(design, advice.taught, false)[student];
     const auto with = results.mean_of(taught, "accuracy"), without = results.mean_of(untaught, "accuracy"), teacher = results.mean_of(taught, "teacher.accuracy");
     if (with && without) outcome.metrics["gain." + design.label(kStudent, student)] = *with - *without;
     if (with && teacher && *with > *teacher) ++above;
@@ -198,14 +198,15 @@ void add_metrics(const StudyDesign& design, const StudyResults& results, const R
     for (auto at = entropy.begin(); at != entropy.end() && std::next(at) != entropy.end(); ++at) least_step = std::min(least_step, std::next(at)->second - at->second);
   }
   if (std::isfinite(least_step)) metrics["entropy_step"] = least_step;
-  std::map<double, double> by_teacher;  // the teacher's accuracy -> that of the middle student
+  std::vector<std::pair<double, double>> by_teacher;  // the teacher's accuracy, that of the middle student
   for (size_t teacher = 0; teacher < design.levels(kTeacher); ++teacher) {
-    Cell cell = advice.best;
+    Cell cell = advice.taught;
     cell[kStudent] = design.centre()[kStudent], cell[kTeacher] = teacher;
     const auto own = results.mean_of(cell, "teacher.val.accuracy"), taught = results.mean_of(cell, "accuracy");
-    if (own && taught) by_teacher[*own] = *taught;
+    if (own && taught) by_teacher.emplace_back(*own, *taught);
   }
-  if (by_teacher.size() > 1) metrics["teacher_gain"] = by_teacher.rbegin()->second - by_teacher.begin()->second;
+  std::stable_sort(by_teacher.begin(), by_teacher.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (by_teacher.size() > 1) metrics["teacher_gain"] = by_teacher.back().second - by_teacher.front().second;
 }
 
 }  // namespace
@@ -218,14 +219,14 @@ void report_study(const StudyDesign& design, const StudyResults& results, const 
   outcome.panels = {{{"kind", "text"}, {"title", "Recommendation"}, {"paragraphs", paragraphs}},
                     heat_map(design, results, kTemperature, kWeight, /*screening=*/true),
                     heat_map(design, results, kTemperature, kWeight, /*screening=*/false),
-                    heat_map(design, results, kStudent, kTeacher, /*screening=*/false, &advice.best),
-                    capacity(design, results, advice.best),
+                    heat_map(design, results, kStudent, kTeacher, /*screening=*/false, &advice.taught),
+                    capacity(design, results, advice.taught),
                     main_effects(design, results),
                     dark_knowledge(design, results, "entropy", "What softened answers say: entropy", "nats"),
                     dark_knowledge(design, results, "off_top", "What softened answers say: share of all classes but the likeliest", "%"),
                     pareto(design, results, latency),
                     all_runs(design, results)};
-  if (design.levels(kFraction) > 1) outcome.panels.push_back(heat_map(design, results, kFraction, kStudent, /*screening=*/false, &advice.best));
+  if (design.levels(kFraction) > 1) outcome.panels.push_back(heat_map(design, results, kFraction, kStudent, /*screening=*/false, &advice.taught));
 }
 
 }  // namespace retort

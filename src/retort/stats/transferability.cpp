@@ -81,7 +81,7 @@ double h_score(const Tensor& features, const Tensor& labels, double shrinkage) {
   const Tensor covariance = x.t().mm(x) / n, mean_variance = covariance.diagonal().mean();
   const Tensor pulled = (1 - shrinkage) * covariance + shrinkage * mean_variance * at::eye(x.size(1), x.options());
   const Tensor of_class = member.t().mm(x) / member.sum(0).clamp_min(1).unsqueeze(1), explained = member.mm(of_class);
-  return at::linalg_pinv(pulled, /*rcond=*/1e-10, /*hermitian=*/true).mm(explained.t().mm(explained) / n).trace().item<double>();
+  return (1 - shrinkage) * at::linalg_pinv(pulled, /*rcond=*/1e-10, /*hermitian=*/true).mm(explained.t().mm(explained) / n).trace().item<double>();
 }
 
 double leep(const Tensor& probabilities, const Tensor& labels) {

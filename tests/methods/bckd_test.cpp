@@ -99,11 +99,7 @@ TEST_F(BckdTest, LearnsToFindDigits) {
 }
 
 TEST_F(BckdTest, RefusesBadInput) {
-<<<<<<< HEAD
-  const auto refused = [&](const std::string& set) { return caught<ConfigError>([&] { run_on_canvas(set, {set}); }).line; };
-=======
   const auto refused = [&](const std::string& set) { return caught<ConfigError>([&] { run_on_canvas("bad " + set, {set}); }).line; };
->>>>>>> g5
   EXPECT_NE(refused("data.source=digits").find("digits has no boxes"), std::string::npos);
   EXPECT_NE(refused("student.net=resnet8").find("no detector is called 'resnet8'"), std::string::npos);
   EXPECT_NE(refused("teacher.net=dense-4-6-8-s8").find("the student predicts at 80 locations and the teacher at 16"), std::string::npos);

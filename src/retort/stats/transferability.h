@@ -14,8 +14,8 @@ namespace retort {
 // standardised columns, and the same of one-hot labels; equal distances share their rank. Constant columns do not count. 100 is best. `exact_ties` false: the labels' correlations are summed in floating point
 // as the published code sums them, whose rounding orders pairs that are equal (a few points on small probe sets).
 double parc(const Tensor& features, const Tensor& labels, bool exact_ties = true);
-// H-score (Bao et al. 2019): tr(cov(f)^+ cov(E[f | y])), between 0 and classes - 1. `shrinkage` in [0, 1] pulls cov(f) towards its mean variance, which
-// small probe sets need.
+// H-score (Bao et al. 2019): tr(cov(f)^+ cov(E[f | y])), between 0 and classes - 1. `shrinkage` in [0, 1] pulls cov(f) towards its mean variance
+// and scales the result by what is left (Ibrahim et al. 2022), which small probe sets need.
 double h_score(const Tensor& features, const Tensor& labels, double shrinkage = 0);
 // LEEP (Nguyen et al. 2020): mean log-likelihood of the labels under sum_z P(y | z) p(z | x), where z are the model's own classes. probabilities [n, C].
 double leep(const Tensor& probabilities, const Tensor& labels);

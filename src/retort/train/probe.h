@@ -13,7 +13,7 @@ Dataset side_by_side(const std::vector<Dataset>& sets);
 
 struct ProbeKnobs {
   int64_t probe_epochs = 10, probe_batch = 256, neighbours = 20;
-  double probe_lr = 1e-3;
+  double probe_lr = 1e-2;
   void describe(Knobs& knobs);
 };
 struct Probed {

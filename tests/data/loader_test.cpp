@@ -151,5 +151,47 @@ TEST(Loader, RefusesEmptyData) {
   EXPECT_EQ(line_of<DataError>([&] { Loader(none, {4}, {}, Seed(1)); }), "toy: no rows to make batches of");
 }
 
+TEST(Loader, PutsLabelledRowsIntoEveryBatch) {
+  Dataset data = toy(40);
+  data.labels.slice(0, 6, 40).fill_(-1);
+  LoaderKnobs knobs{8};
+  knobs.labelled = 3;
+  Loader loader(data, knobs, {}, Seed(1));
+  EXPECT_EQ(loader.steps(), 7);  // 34 unlabelled rows, 5 a batch
+  std::map<int64_t, int> visits;
+  for (const auto& batch : epoch(loader, 0)) {
+    EXPECT_EQ((batch.labels >= 0).sum().item<int64_t>(), 3);
+    for (int64_t i = 0; i < batch.size(); ++i) ++visits[batch.ids[i].item<int64_t>() / 10];
+  }
+  for (int64_t row = 0; row < 40; ++row) EXPECT_NEAR(visits[row], row < 6 ? 3.5 : 1, row < 6 ? 0.5 : 0) << row;
+  // Two ranks share what one process with their joint batch would see.
+  LoaderKnobs twice{16}, once{8};
+  twice.labelled = 6, once.labelled = 3;
+  Loader joint(data, twice, {}, Seed(1)), first(data, once, {}, Seed(1), 0, 2), second(data, once, {}, Seed(1), 1, 2);
+  const auto all = epoch(joint, 2), a = epoch(first, 2), b = epoch(second, 2);
+  ASSERT_EQ(all.size(), a.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_TRUE(all[i].ids.slice(0, 0, all[i].size(), 2).equal(a[i].ids));
+    EXPECT_TRUE(all[i].ids.slice(0, 1, all[i].size(), 2).equal(b[i].ids));
+  }
+  knobs.labelled = 8;
+  EXPECT_HAS(line_of<ConfigError>([&] { Loader(data, knobs, {}, Seed(1)); }), "train.labelled: 8 labelled samples leave no room");
+  // Where every row has a label they come as always.
+  Loader plain(toy(40), knobs, {}, Seed(1)), same(toy(40), {8}, {}, Seed(1));
+  expect_same(epoch(plain, 0), epoch(same, 0));
+}
+
+TEST(Loader, CutsAndMixes) {
+  ViewKnobs views;
+  views.cutmix = 1;
+  Loader loader(toy(20), {8}, views, Seed(1));
+  for (const auto& batch : epoch(loader, 0)) {
+    ASSERT_TRUE(batch.targets.defined());
+    EXPECT_TRUE(batch.targets.sum(1).allclose(at::ones({batch.size()})));
+    EXPECT_FALSE(batch.inputs.equal(batch.clean));
+    EXPECT_FALSE(batch.repeats);
+  }
+}
+
 }  // namespace
 }  // namespace retort

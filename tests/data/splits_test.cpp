@@ -241,5 +241,21 @@ TEST(Splits, ClassesAreJoined) {
   EXPECT_EQ(line_of<ConfigError>([&] { load_splits(knobs, Seed(1)); }), "data.merge: no class becomes part of 1");
 }
 
+TEST(Splits, TurnImagesByQuartersAndKnowHowFar) {
+  DataKnobs knobs;
+  knobs.train = 200;
+  knobs.test = 100;
+  const Splits plain = load_splits(knobs, Seed(3));
+  knobs.turn = true;
+  const Splits turned = load_splits(knobs, Seed(3));
+  const Tensor rotation = turned.train.extra.at("rotation");
+  EXPECT_TRUE(turned.train.labels.equal(plain.train.labels));
+  for (int64_t i = 0; i < 200; ++i) EXPECT_TRUE(turned.train.inputs[i].equal(at::rot90(plain.train.inputs[i], rotation[i].item<int64_t>(), {1, 2})));
+  EXPECT_GT(at::bincount(rotation, {}, 4).min().item<int64_t>(), 25);
+  EXPECT_TRUE(turned.test.extra.count("rotation"));
+  knobs.source = "world:moons,rows=400";
+  EXPECT_THROW(load_splits(knobs, Seed(3)), ConfigError);
+}
+
 }  // namespace
 }  // namespace retort

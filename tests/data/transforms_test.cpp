@@ -149,12 +149,48 @@ TEST(Mixup, GammaHasItsMeanAndVariance) {
 TEST(Views, RefuseWhatCannotBe) {
   ViewKnobs knobs;
   knobs.flip = true;
-  EXPECT_HAS(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 8); }), "views: flip, shift, crop_padding and cutout need images");
+  EXPECT_HAS(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 8); }), "views: flip, shift, crop_padding, crop_area and cutout need images");
   knobs = ViewKnobs{};
   knobs.mixup = 1, knobs.mixup_images = 4, knobs.mixup_weights = "dirichlet";
   EXPECT_EQ(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 3); }), "views.mixup_images: a batch of 3 images cannot mix 4");
   knobs.mixup_weights = "beta";
   EXPECT_EQ(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 8); }), "views.mixup_images: beta weights mix 2 images, found 4");
+}
+
+TEST(Views, CropsOfAnyAreaComeBackToSize) {
+  ViewKnobs knobs;
+  knobs.crop_area = 0.3;
+  // A ramp stays a ramp under any crop: differences between neighbours shrink to the crop's share of the width.
+  const Tensor clean = at::arange(8, at::kFloat).view({1, 1, 1, 8}).expand({60, 1, 8, 8}).contiguous();
+  const Tensor seen = random_views(clean, samples(60), knobs, spec_of({1, 8, 8}), Seed(2)), steps = seen.slice(3, 2, 7) - seen.slice(3, 1, 6);
+  EXPECT_LT((seen - seen.mean(2, true)).abs().max().item<double>(), 1e-5);
+  EXPECT_LT((steps - steps.mean(3, true)).abs().max().item<double>(), 1e-5);
+  EXPECT_GE(steps.min().item<double>(), std::sqrt(0.3 * 0.75) - 1e-5);
+  EXPECT_LE(steps.max().item<double>(), 1 + 1e-5);
+  EXPECT_GT(steps.max().item<double>() - steps.min().item<double>(), 0.2);
+}
+
+TEST(Cutmix, BoxesAreOfTheOtherImageAndLabelsOfTheArea) {
+  ViewKnobs knobs;
+  knobs.cutmix = 1;
+  const Tensor x = at::arange(16, at::kFloat).view({16, 1, 1, 1}).expand({16, 2, 5, 4}).contiguous(), labels = at::arange(16, at::kLong);
+  const Cut cut = draw_cut(samples(16), knobs, spec_of({2, 5, 4}), Seed(3));
+  const Tensor mixed = cut_inputs(x, cut), targets = mix_labels(labels, cut.mix, 16);
+  EXPECT_TRUE(targets.sum(1).allclose(at::ones({16})));
+  bool some = false;
+  for (int64_t i = 0; i < 16; ++i) {
+    const int64_t other = cut.mix.partners[i][1].item<int64_t>();
+    EXPECT_NE(other, i);
+    const Tensor foreign = mixed[i] == static_cast<double>(other);
+    EXPECT_TRUE((foreign | (mixed[i] == static_cast<double>(i))).all().item<bool>());
+    EXPECT_NEAR(foreign.to(at::kFloat).mean().item<double>(), targets[i][other].item<double>(), 1e-6);
+    some = some || (foreign.any().item<bool>() && !foreign.all().item<bool>());
+  }
+  EXPECT_TRUE(some);
+  knobs.mixup = 1;
+  EXPECT_EQ(line_of<ConfigError>([&] { check_views(knobs, spec_of({1, 4, 4}), 8); }), "views.cutmix: images are mixed by views.mixup already");
+  knobs.mixup = 0;
+  EXPECT_HAS(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 8); }), "views.cutmix: boxes are cut out of images");
 }
 
 }  // namespace

@@ -24,6 +24,14 @@ Tensor gradient(const Tensor& loss, const Tensor& input) { return torch::autogra
 
 double largest_gap(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
 
+TEST(ProbabilityMse, HandValues) {
+  // softmax (1/2, 1/2) against (1, 0): 1/4 + 1/4; (3/4, 1/4) against (0, 1): 9/16 + 9/16; a row without a target does not count.
+  const Tensor logits = rows({{0, 0}, {std::log(3.0), 0}, {5, 0}}), targets = rows({{1, 0}, {0, 1}, {0, 0}});
+  EXPECT_NEAR(probability_mse(logits, targets).item<double>(), (0.5 + 1.125) / 2, 1e-12);
+  EXPECT_EQ(probability_mse(logits, at::zeros_like(logits)).item<double>(), 0);
+  EXPECT_THROW(probability_mse(logits, at::zeros({3, 3}, kDoubles)), ConfigError);
+}
+
 TEST(CrossEntropy, HandValues) {
   const Tensor logits = rows({{0, 0}, {std::log(3.0), 0}});
   EXPECT_NEAR(cross_entropy(logits, torch::tensor({0, 0}, at::kLong)).item<double>(), (std::log(2.0) + std::log(4.0 / 3)) / 2, 1e-12);

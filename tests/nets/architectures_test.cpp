@@ -225,7 +225,7 @@ TEST(Architectures, SayWhyANetCannotBe) {
 
 TEST(Architectures, EveryFormIsListed) {
   const auto forms = net_forms();
-  EXPECT_EQ(forms.size(), 11u);
+  EXPECT_EQ(forms.size(), 12u);
   for (const auto& [form, about] : forms) EXPECT_FALSE(form.empty() || about.empty());
 }
 

@@ -66,5 +66,22 @@ TEST(LinearEmbedding, LiesOnTheSphere) {
   }
 }
 
+TEST(PrototypeHead, ComparesDirections) {
+  const Net head = prototype_head(6, {8, 8}, 4, 10, /*unit_prototypes=*/true, Seed(1));
+  const Tensor logits = head.forward(draws({5, 6}, 2));
+  EXPECT_EQ(logits.sizes(), at::IntArrayRef({5, 10}));
+  EXPECT_LE(logits.abs().max().item<double>(), 1 + 1e-6);  // cosines
+  EXPECT_LE(head.params()[0].abs().max().item<double>(), 0.04);
+  EXPECT_EQ(head.params()[1].abs().max().item<double>(), 0);
+  const Net free = prototype_head(6, {8, 8}, 4, 10, /*unit_prototypes=*/false, Seed(1));
+  EXPECT_LT(free.forward(draws({5, 6}, 2)).abs().max().item<double>(), 0.1);  // prototypes as small as they were drawn
+  EXPECT_EQ(caught<ConfigError>([] { prototype_head(6, {}, 4, 1, true, Seed(1)); }).line, "a head of 1 prototypes compares nothing");
+}
+
+TEST(GeluMlp, ReadsVectorsAndTokens) {
+  EXPECT_EQ(gelu_mlp({6}, 8, 3, Seed(1)).forward(draws({5, 6}, 2)).sizes(), at::IntArrayRef({5, 3}));
+  EXPECT_EQ(gelu_mlp({4, 6}, 8, 3, Seed(1)).forward(draws({5, 4, 6}, 2)).sizes(), at::IntArrayRef({5, 4, 3}));
+}
+
 }  // namespace
 }  // namespace retort

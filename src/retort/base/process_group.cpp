@@ -16,6 +16,20 @@
 
 namespace retort {
 
+#ifdef USE_C10D_GLOO
+namespace {
+
+// From libtorch 2.4 on the store asks for libuv, which Debian's build leaves out; earlier options do not know it.
+template <class Options>
+auto without_libuv(Options& options, int) -> decltype(options.useLibUV = false, void()) {
+  options.useLibUV = false;
+}
+template <class Options>
+void without_libuv(Options&, long) {}
+
+}  // namespace
+#endif
+
 struct ProcessGroup::Body {
   int rank = 0, size = 1;
 #ifdef USE_C10D_GLOO
@@ -88,6 +102,7 @@ ProcessGroup ProcessGroup::from_environment(double timeout_seconds) {
     store_options.isServer = rank == 0;
     store_options.numWorkers = size;
     store_options.timeout = timeout;
+    without_libuv(store_options, 0);
     auto store = c10::make_intrusive<c10d::TCPStore>(host, store_options);
     store->setTimeout(timeout);
     auto options = c10d::ProcessGroupGloo::Options::create(timeout);

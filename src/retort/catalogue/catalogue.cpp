@@ -8,27 +8,40 @@
 #include "retort/methods/baselines/crd.h"
 #include "retort/methods/baselines/dkd.h"
 #include "retort/methods/baselines/fitnet.h"
+#include "retort/methods/baselines/fixmatch.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
+#include "retort/methods/compress/amd.h"
 #include "retort/methods/compress/quant_distill.h"
 #include "retort/methods/dense/bckd.h"
+#include "retort/methods/features/random_teacher.h"
+#include "retort/methods/features/stablekd.h"
+#include "retort/methods/features/unic.h"
+#include "retort/methods/features/vkd.h"
 #include "retort/methods/logits/bd_kd.h"
 #include "retort/methods/logits/funmatch.h"
 #include "retort/methods/logits/lelp.h"
 #include "retort/methods/logits/luminet.h"
+#include "retort/methods/search/boss.h"
 #include "retort/methods/self/pskd.h"
+#include "retort/methods/self/self_distill.h"
 #include "retort/methods/study/measured.h"
+#include "retort/methods/teachers/distill_budget.h"
+#include "retort/methods/teachers/meal_v2.h"
 
 namespace retort {
 
 const std::vector<Method>& methods() {
   using namespace baselines;
   static const std::vector<Method> table = {
-      ce(), ls(), hinton(), dkd(), fitnet(), crd(),
+      ce(), ls(), hinton(), dkd(), fitnet(), crd(), fixmatch(),
       logits::luminet(), logits::bd_kd(), logits::lelp(), logits::funmatch(),
-      self::pskd(),
-      compress::quant_distill(),
+      features::vkd(), features::random_teacher(), features::unic(), features::stablekd(),
+      self::pskd(), self::self_distill(),
+      teachers::meal_v2(), teachers::distill_budget(),
+      compress::quant_distill(), compress::amd(),
       dense::bckd(),
+      search::boss(),
       kd_study(), study::measured(),
   };
   return table;

@@ -6,6 +6,7 @@
 #include "retort/catalogue/catalogue.h"
 #include "retort/catalogue/evidence.h"
 #include "retort/catalogue/text_table.h"
+#include "retort/methods/features/unic_teachers.h"
 
 namespace retort {
 namespace {
@@ -73,9 +74,15 @@ std::string recipe_page() {
          section<ViewKnobs>("[views]", "Random transforms of the training samples, and which of them the teacher sees.") +
          section<TeacherKnobs>("[teacher]", "Where the teacher comes from. `[teacher.data]`, `[teacher.views]` and `[teacher.train]` take the keys of `[data]`, `[views]` and "
                                             "`[train]`; what they leave out is as in the run's own `[data]` and `[views]`, and as below for `[teacher.train]`.") +
-         section<StudentKnobs>("[student]", "What learns.") +
+         section<StudentKnobs>("[student]", "What learns. `[student.data]`, `[student.views]` and `[student.train]` say what and how a student with `trained` learns first: they take the keys of "
+                                            "`[data]`, `[views]` and `[train]`, and start from the run's own `[data]` and `[views]` and from the defaults of `[train]`.") +
          section<TrainKnobs>("[train]", "How it learns.") +
+         "\n## [[knobs.sources]]\n\nTeachers of other tasks, for methods that choose among several (`distill-budget`): each entry has a `name` and the keys of `[teacher]`; `[knobs.sources.data]`, "
+         "`[knobs.sources.views]` and `[knobs.sources.train]` below it take the keys of `[data]`, `[views]` and `[train]`.\n" +
          section<StageKnobs>("[[train.stages]]", "Parts of a training, one after the other, each with its own frozen parameters and its own run of the schedule.") +
+         section<features::UnicTeacherKnobs>("[teachers.NAME]", "The teachers of `unic`, a section each. `[teachers.NAME.train]` takes the keys of `[train]` and starts from the run's own.") +
+         "\n## [transfer], [supervised]\n\nOf `random-teacher`: another data set to probe on, with the keys of `[data]`; how its studies train on labels, with the keys of `[train]`, which it "
+         "starts from.\n"
          "\n## [knobs]\n\nThe keys of the method: see [methods](methods.md).\n";
 }
 

@@ -9,5 +9,8 @@ using GoldenTable = std::map<std::string, GoldenBinding>;
 
 GoldenTable logit_bindings();
 GoldenTable compress_bindings();
+GoldenTable search_bindings();
+GoldenTable feature_bindings();
+GoldenTable teacher_bindings();
 
 }  // namespace retort

@@ -58,9 +58,13 @@ void DataKnobs::describe(Knobs& knobs) {
   knobs("label_noise", label_noise, "share of training labels replaced by another class, drawn uniformly", between(0, 1));
   knobs("classes", classes, "use only these class numbers, relabelled 0, 1, … in this order; empty for all", at_least(0));
   knobs("merge", merge, "the class that each class (of those in use) becomes part of, such as [0,1,0,1] for even and odd; empty keeps them apart", at_least(0));
+  knobs("task", task, "labels: what the data say; rotation: how far each image has been turned, by quarters", one_of({"labels", "rotation"}));
+  knobs("displace", displace, "move every image once by up to so many pixels each way, filled with black", at_least(0));
+  knobs("invert", invert, "swap dark and bright");
   knobs("resize", resize, "side in pixels that images are brought to (average pooling where it divides evenly); 0 leaves them", at_least(0));
   knobs("text_features", text_features, "texts: how many features their hashed words and pairs of words share; take normalise = \"none\" with them", at_least(1));
   knobs("grey", grey, "turn colour images grey");
+  knobs("turn", turn, "turn every image by a random number of quarter turns; how many becomes a second label, \"rotation\"");
   knobs("normalise", normalise, "standard: mean 0 and deviation 1 on the training part; unit: [0, 1]; none: values as stored", one_of({"standard", "unit", "none"}));
   knobs("label", label, "tables: the label column by name, or by number from 0 (negative: from the end); empty for the last one");
   knobs("header", header, "tables: whether the first line names the columns; auto: it does when none of its cells is a number", one_of({"auto", "yes", "no"}));

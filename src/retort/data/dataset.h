@@ -30,7 +30,8 @@ struct Dataset {
   Tensor labels;   // [n] int64; -1 where unlabelled
   Tensor ids;      // [n] int64, unique and stable: the row's position in its source (an official test part counts on after the training part)
   TensorMap extra; // what a world knows beside the label, [n, …]: "boxes" [n,k,5] (x1,y1,x2,y2,class; class -1 pads), "masks",
-                   // "log_density", …; "clean_labels" of a training part with label noise; "fine_labels", the classes before data.merge
+                   // "log_density", …; "clean_labels" of a training part with label noise; "fine_labels", the classes before data.merge;
+                   // "rotation", quarter turns of data.turn
   InputSpec spec;
   int64_t size() const { return inputs.defined() ? inputs.size(0) : 0; }
   int64_t classes() const { return static_cast<int64_t>(spec.classes.size()); }
@@ -45,11 +46,13 @@ struct Splits {
 struct DataKnobs {
   std::string source = "digits";
   int64_t train = 0, validation = 0, test = 0, labels_per_class = 0, split_seed = -1, resize = 0, text_features = 2048;
+  int64_t displace = 0;
   double label_fraction = 1, label_noise = 0;
   std::vector<int64_t> classes, merge;
   std::string label = "", normalise = "standard", header = "auto";
   std::vector<std::string> columns, missing = {"", "?", "NA", "N/A", "nan", "NaN", "null"};
-  bool keep_unlabelled = false, grey = false;
+  std::string task = "labels";
+  bool keep_unlabelled = false, grey = false, turn = false, invert = false;
   void describe(Knobs& knobs);
 };
 

@@ -12,10 +12,11 @@ struct ViewKnobs {
   std::string policy = "same";
   bool flip = false;
   int64_t shift = 0, crop_padding = 0, cutout = 0, mixup_images = 2, crops = 8;
-  double noise = 0, mixup = 0;
+  double noise = 0, mixup = 0, cutmix = 0, crop_area = 1;
   std::string mixup_weights = "beta";
   void describe(Knobs& knobs);
   bool fixed() const { return policy == "fixed" || policy == "fixed-ensemble"; }  // whether the teacher answers once for each sample
+  bool mixes() const { return mixup > 0 || cutmix > 0; }
   bool random() const;  // whether a view of a sample differs from visit to visit
 };
 
@@ -33,6 +34,7 @@ struct Batch {
 struct LoaderKnobs {
   int64_t batch = 64;
   bool shuffle = true, drop_last = false;
+  int64_t labelled = 0;  // rows of every batch that have labels, drawn again and again, where the data have unlabelled ones too; 0: as they come
   int64_t workers = 0;  // threads that prepare batches ahead; 0: in the caller
 };
 

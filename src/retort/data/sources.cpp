@@ -91,6 +91,7 @@ void bring_to_size(Dataset& data, const DataKnobs& knobs) {
 Source open_source(const DataKnobs& knobs, Seed seed) {
   const std::string& name = knobs.source;
   if (is_world(name)) {
+    if (knobs.resize && name.rfind("world:textures", 0) == 0) return make_world(fmt::format("{},size={}", name, knobs.resize), seed);
     if (knobs.resize) throw ConfigError("data.resize: a world has the size it is made with, found " + std::to_string(knobs.resize), "write it into the source: \"" + name + ",size=" + std::to_string(knobs.resize) + "\"");
     return make_world(name, seed);
   }

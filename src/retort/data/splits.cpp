@@ -3,6 +3,7 @@
 #include <array>
 
 #include "retort/base/error.h"
+#include "retort/data/alterations.h"
 #include "retort/data/sources.h"
 #include "retort/data/table.h"
 
@@ -120,6 +121,21 @@ void flip_labels(Dataset& data, double share, Seed seed) {
   }
 }
 
+// Turns each image by 0 to 3 quarter turns, drawn by sample id; how many is kept as extra "rotation".
+void turn_images(Dataset& data, Seed seed) {
+  if (!data.size()) return;
+  if (data.spec.shape.size() != 3 || data.spec.shape[1] != data.spec.shape[2])
+    throw ConfigError(fmt::format("data.turn: needs square images, {} has rows [{}]", data.name, fmt::join(data.spec.shape, ",")), "set data.resize, or take the key out");
+  Tensor inputs = data.inputs.clone(), turns = at::empty({data.size()}, at::kLong);
+  for (int64_t i = 0; i < data.size(); ++i) {
+    const int64_t quarter = Dice(seed.stream("turn", static_cast<uint64_t>(data.ids.data_ptr<int64_t>()[i]))).below(4);
+    turns.data_ptr<int64_t>()[i] = quarter;
+    inputs[i].copy_(at::rot90(data.inputs[i], quarter, {1, 2}));
+  }
+  data.inputs = inputs;
+  data.extra["rotation"] = turns;
+}
+
 struct Spread {
   double mean, deviation, low, high;
 };
@@ -213,7 +229,8 @@ void fit_inputs(Splits& splits, const std::string& normalise, const InputSpec* r
 Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads) {
   const Seed draws = (knobs.split_seed >= 0 ? Seed(static_cast<uint64_t>(knobs.split_seed)) : seed).stream("splits");
   const Source source = open_source(knobs, draws.stream("world"));
-  const Dataset pool = merged(of_classes(source.train, knobs.classes), knobs.merge), official = merged(of_classes(source.test, knobs.classes), knobs.merge);
+  const auto chosen = [&](const Dataset& part) { return altered(merged(of_classes(part, knobs.classes), knobs.merge), knobs, draws.stream("alterations")); };
+  const Dataset pool = chosen(source.train), official = chosen(source.test);
 
   Rows labelled, never_labelled;
   for (int64_t row : shuffled(pool.size(), draws.stream("rows"))) (pool.labels.data_ptr<int64_t>()[row] < 0 ? never_labelled : labelled).push_back(row);
@@ -238,6 +255,8 @@ Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads) {
     splits.unlabelled = pool.take(tensor_of(parts.unlabelled));
     splits.unlabelled.labels.fill_(-1);
   }
+  if (knobs.turn)
+    for (Dataset* part : {&splits.train, &splits.unlabelled, &splits.validation, &splits.test}) turn_images(*part, draws.stream("turns"));
   flip_labels(splits.train, knobs.label_noise, draws.stream("noise"));
   fit_inputs(splits, knobs.normalise, reads);
   return splits;

@@ -8,7 +8,7 @@ namespace retort {
 
 namespace {
 
-bool moves_pixels(const ViewKnobs& knobs) { return knobs.flip || knobs.shift || knobs.crop_padding || knobs.cutout; }
+bool moves_pixels(const ViewKnobs& knobs) { return knobs.flip || knobs.shift || knobs.crop_padding || knobs.cutout || knobs.crop_area < 1; }
 
 // Planes of one sample: clips are frames x channels of the same picture.
 struct Planes {
@@ -47,8 +47,44 @@ void move_plane(const float* in, float* out, int64_t h, int64_t w, int64_t dy, i
   }
 }
 
+// A part of a plane brought to the whole size, by bilinear interpolation between pixel centres. Places in pixels.
+struct Part {
+  double top, left, height, width;
+};
+void enlarge_part(const float* in, float* out, int64_t h, int64_t w, const Part& part) {
+  const auto between = [](double place, int64_t length) {
+    const double inside = std::clamp(place, 0.0, static_cast<double>(length - 1));
+    const auto below = std::min(static_cast<int64_t>(inside), length - 1);
+    return std::tuple{below, std::min(below + 1, length - 1), static_cast<float>(inside - static_cast<double>(below))};
+  };
+  for (int64_t y = 0; y < h; ++y) {
+    const auto [y0, y1, fy] = between(part.top + (static_cast<double>(y) + 0.5) * part.height / static_cast<double>(h) - 0.5, h);
+    for (int64_t x = 0; x < w; ++x) {
+      const auto [x0, x1, fx] = between(part.left + (static_cast<double>(x) + 0.5) * part.width / static_cast<double>(w) - 0.5, w);
+      const float above = in[y0 * w + x0] * (1 - fx) + in[y0 * w + x1] * fx, below = in[y1 * w + x0] * (1 - fx) + in[y1 * w + x1] * fx;
+      out[y * w + x] = above * (1 - fy) + below * fy;
+    }
+  }
+}
+
+// Area uniform from the least to 1, ratio of the sides log-uniform from 3/4 to 4/3.
+Part draw_part(const ViewKnobs& knobs, int64_t h, int64_t w, Dice& dice) {
+  const double area = dice.uniform(knobs.crop_area, 1), ratio = std::exp(dice.uniform(-std::log(4.0 / 3), std::log(4.0 / 3)));
+  Part part{0, 0, std::min(1.0, std::sqrt(area / ratio)) * static_cast<double>(h), std::min(1.0, std::sqrt(area * ratio)) * static_cast<double>(w)};
+  part.top = dice.uniform() * (static_cast<double>(h) - part.height);
+  part.left = dice.uniform() * (static_cast<double>(w) - part.width);
+  return part;
+}
+
 void view_of_planes(const float* in, float* out, const Planes& planes, const ViewKnobs& knobs, Dice& dice) {
   const int64_t h = planes.height, w = planes.width;
+  std::vector<float> enlarged;
+  if (knobs.crop_area < 1) {
+    const Part part = draw_part(knobs, h, w, dice);
+    enlarged.resize(static_cast<size_t>(planes.planes * h * w));
+    for (int64_t p = 0; p < planes.planes; ++p) enlarge_part(in + p * h * w, enlarged.data() + p * h * w, h, w, part);
+    in = enlarged.data();
+  }
   const bool flip = knobs.flip && dice.chance(0.5);
   // A crop from a padded image is a shift by at most the padding.
   const int64_t dy = draw_offset(knobs.shift, dice) + draw_offset(knobs.crop_padding, dice);
@@ -145,7 +181,9 @@ Tensor mix_labels(const Tensor& labels, const Mix& mix, int64_t classes) {
 
 void check_views(const ViewKnobs& knobs, const InputSpec& spec, int64_t batch) {
   if (moves_pixels(knobs) && !spec.images())
-    throw ConfigError("views: flip, shift, crop_padding and cutout need images, the inputs are rows of numbers", "noise and mixup work on any input");
+    throw ConfigError("views: flip, shift, crop_padding, crop_area and cutout need images, the inputs are rows of numbers", "noise and mixup work on any input");
+  if (knobs.cutmix > 0 && !spec.images()) throw ConfigError("views.cutmix: boxes are cut out of images, the inputs are rows of numbers", "mixup works on any input");
+  if (knobs.cutmix > 0 && knobs.mixup > 0) throw ConfigError("views.cutmix: images are mixed by views.mixup already", "set one of the two to 0");
   if (knobs.mixup > 0 && knobs.mixup_images > batch)
     throw ConfigError(fmt::format("views.mixup_images: a batch of {} images cannot mix {}", batch, knobs.mixup_images), "raise train.batch");
   if (knobs.mixup > 0 && knobs.mixup_weights == "beta" && knobs.mixup_images != 2)

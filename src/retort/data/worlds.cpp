@@ -72,10 +72,10 @@ std::string read_options(const std::string& source, const std::string& prefix, c
 void WorldKnobs::describe(Knobs& knobs) {
   knobs("rows", rows, "training rows that are made", between(1, 10000000));
   knobs("test_rows", test_rows, "test rows that are made", between(1, 10000000));
-  knobs("noise", noise, "standard deviation: of a mode or across a curve (points), of pixel noise in [0, 1] (canvas, clips); -1 is the world's own", at_least(-1));
+  knobs("noise", noise, "standard deviation: of a mode or across a curve (points), of pixel noise in [0, 1] (canvas, clips, textures); -1 is the world's own", at_least(-1));
   knobs("radius", radius, "ring8: radius of the circle; 0 is sqrt(2), which with noise 0.12 gives about unit variance", at_least(0));
-  knobs("classes", classes, "ring8 and grid25: mode m is of class m mod classes; 0 makes each mode a class", at_least(0));
-  knobs("size", size, "canvas, clips: side in pixels; 0 is 48 (canvas) or 12 (clips)", between(0, 512));
+  knobs("classes", classes, "ring8 and grid25: mode m is of class m mod classes, 0 makes each mode a class; textures: how many, 0 is 6", at_least(0));
+  knobs("size", size, "canvas, clips, textures: side in pixels; 0 is 48 (canvas), 12 (clips) or 8 (textures)", between(0, 512));
   knobs("digits", digits, "canvas: most digits on one canvas, 0 is 4; clips: digits in a clip, 0 is 1", between(0, 16));
   knobs("glyph", glyph, "side of a digit in pixels; 0 draws a third to five twelfths of the side (canvas) or takes two thirds of it (clips)", between(0, 512));
   knobs("frames", frames, "clips: frames", between(1, 256));
@@ -94,6 +94,7 @@ std::vector<std::pair<std::string, std::string>> world_forms() {
           {"world:pinwheel", "five twisted arms, 2-D points, 5 classes"},
           {"world:checkerboard", "uniform on the dark squares of a board, 2-D points, 8 classes"},
           {"world:canvas", "1-4 digits pasted on a canvas, with boxes and masks"},
+          {"world:textures", "gratings with noise, a direction and a wavelength a class"},
           {"world:clips", "clips of moving digits, labelled by digit and direction"}};
 }
 
@@ -112,6 +113,8 @@ Source make_world(const std::string& source, Seed seed) {
     made = canvas_world(options, seed);
   } else if (name == "clips") {
     made = clips_world(options, seed);
+  } else if (name == "textures") {
+    made = textures_world(options, seed);
   } else {
     const auto names = world_names();
     if (std::find(names.begin(), names.end(), kPrefix + name) == names.end()) {

@@ -7,6 +7,7 @@
 //   world:pinwheel       five twisted arms, 5 classes
 //   world:checkerboard   uniform on the 8 dark squares of a 4x4 board over [-4, 4]^2, class = square
 //   world:canvas         1-4 digits pasted on a canvas: extra boxes [n,k,5] (pixels, x2 and y2 exclusive) and masks [n,k,h,w] bool; label = first digit
+//   world:textures       gratings, [1,h,w]: each class has its direction and wavelength; phase, contrast and noise are random
 //   world:clips          moving digits, [t,1,h,w]: label = digit, direction or both; extra digit and direction [n,k]
 //
 // Points carry extra log_density [n] float64, the exact logarithm of the density they were drawn from. Row i is drawn from the seed and i
@@ -53,5 +54,6 @@ PlaneWorld plane_world(const std::string& name, const WorldKnobs& knobs);  // na
 // Parts of worlds made of digit images; glyphs: [n,h,w] uint8 with labels, cut in two for training and test.
 Source canvas_world(const WorldKnobs& knobs, Seed seed);
 Source clips_world(const WorldKnobs& knobs, Seed seed);
+Source textures_world(const WorldKnobs& knobs, Seed seed);
 
 }  // namespace retort

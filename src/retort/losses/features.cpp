@@ -68,6 +68,10 @@ Tensor unit_rows(const Tensor& features) {
   return features / at::norm(features, 2, {1}, /*keepdim=*/true).clamp_min(1e-12);
 }
 
+Tensor prototype_logits(const Tensor& features, const Tensor& prototypes, bool unit) {
+  return features.mm((unit ? unit_rows(prototypes) : prototypes).t());
+}
+
 Tensor whitened(const Tensor& features, double eps, double shrinkage) {
   check_rows("whitened", features);
   const int64_t rows = features.size(0), channels = features.size(1);

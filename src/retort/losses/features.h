@@ -22,6 +22,8 @@ Tensor layer_normalised(const Tensor& features, double eps = 1e-5);  // each row
 // Each column (channel) to mean 0, variance 1 over the rows: (f - mean) / sqrt(variance + eps). Throws ConfigError for fewer than 2 rows.
 Tensor batch_standardised(const Tensor& features, bool unbiased = true, double eps = 0);
 Tensor unit_rows(const Tensor& features);  // each row to length 1
+// Inner products with prototypes [k, d], whose rows are brought to length 1 first where `unit`: [n, k].
+Tensor prototype_logits(const Tensor& features, const Tensor& prototypes, bool unit = true);
 // (f - mean) Sigma^(-1/2) with the covariance of the rows (n-1) plus eps on its diagonal, by eigen-decomposition in double; carries no
 // gradient. `shrinkage` in [0,1] pulls Sigma towards its mean variance; without it n <= d is refused (ConfigError): Sigma is then singular.
 Tensor whitened(const Tensor& features, double eps = 1e-4, double shrinkage = 0);

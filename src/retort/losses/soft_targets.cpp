@@ -49,6 +49,13 @@ Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double te
   return -(targets * log_probabilities(logits, temperature)).sum(1).mean();
 }
 
+Tensor probability_mse(const Tensor& logits, const Tensor& targets) {
+  check_pair("probability_mse", logits, targets);
+  const Tensor counts = targets.sum(1) > 0;
+  const Tensor rows = (log_probabilities(logits, 1).exp() - targets.detach()).square().sum(1);
+  return (rows * counts).sum() / counts.sum().clamp_min(1);
+}
+
 Tensor smoothed_labels(const Tensor& labels, int64_t classes, double eps) {
   const Tensor truth = at::one_hot(labels.clamp_min(0), classes).to(at::kFloat);
   const Tensor target = eps == 0 ? truth : (1 - eps) * truth + eps / static_cast<double>(classes);

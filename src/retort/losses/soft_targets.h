@@ -19,6 +19,9 @@ Tensor smoothed_cross_entropy(const Tensor& logits, const Tensor& labels, double
 // Mean of - sum_c q_c log softmax(z/T)_c; q: [batch, classes] probabilities.
 Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, double temperature = 1);
 
+// Mean of sum_c (softmax(z)_c - q_c)^2: the Brier score of soft targets q [batch, classes]. Rows whose targets are all 0 (unlabelled) do not count.
+Tensor probability_mse(const Tensor& logits, const Tensor& targets);
+
 // (1 - share) * onehot(labels) + share * probabilities: [batch, classes], no gradient. Rows with label -1 take the probabilities alone.
 Tensor mixed_target(const Tensor& labels, const Tensor& probabilities, double share);
 // The same for labels that are distributions already (mixed or smoothed ones); rows whose labels are all 0 take the probabilities alone.

@@ -3,13 +3,14 @@
 #include "retort/base/error.h"
 #include "retort/nets/class_head.h"
 #include "retort/nets/dense.h"
+#include "retort/nets/linear_map.h"
 
 namespace retort {
 namespace {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {linear_family(), mlp_family(), convnet_family(), cnn_family(),       resnet_family(),
-                                          wrn_family(),    vgg_family(), vit_family(),     mobilenet_family(), lstm_family(), chars_family()};
+                                          wrn_family(),    vgg_family(), vit_family(),     mobilenet_family(), lstm_family(), chars_family(), kernel_family()};
   return all;
 }
 
@@ -47,7 +48,8 @@ Net make_net(const nlohmann::json& spec, Seed seed) {
   try {
     if (spec.contains("detects")) return make_dense_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(), spec["detects"].get<int64_t>(), seed);
     const auto subclasses = spec.value("subclasses", int64_t{0}), outputs = spec.at("outputs").get<int64_t>();
-    const Net net = make_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(), outputs * std::max<int64_t>(subclasses, 1), seed);
+    Net net = make_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(), outputs * std::max<int64_t>(subclasses, 1), seed);
+    if (spec.contains("maps")) net = with_linear_maps(net, spec.at("maps").get<std::vector<std::string>>());
     return subclasses > 0 ? with_class_head(net, subclasses) : net;
   } catch (const nlohmann::json::exception&) {
     throw ConfigError("the description of a net needs arch (text), input (list of sizes) and outputs (a number)",

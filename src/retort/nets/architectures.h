@@ -36,6 +36,7 @@ Family mobilenet_family();
 Family vit_family();
 Family lstm_family();
 Family chars_family();
+Family kernel_family();
 
 // Reads a name piece by piece: `name.text("resnet") && name.whole(depth) && name.end()`. Every call that fails leaves the place as it is.
 class NameReader {

@@ -144,6 +144,36 @@ Net Net::followed_by(Block block, nlohmann::json spec, int64_t outputs) const {
   return net;
 }
 
+Net Net::with_part(size_t position, const std::string& name, const Net& part, nlohmann::json spec) const {
+  const Architecture& theirs = *part.architecture_;
+  if (!theirs.folds.empty()) throw std::logic_error(theirs.name() + ": layers that fold cannot become a part");
+  auto longer = std::make_shared<Architecture>(*architecture_);
+  const auto append = [&](auto& list, const auto& more, const auto& made) { std::transform(more.begin(), more.end(), std::back_inserter(list), made); };
+  const auto named = [&](const std::string& entry) { return name + "." + entry; };
+  append(longer->param_names, theirs.param_names, named);
+  append(longer->buffer_names, theirs.buffer_names, named);
+  longer->inits.insert(longer->inits.end(), theirs.inits.begin(), theirs.inits.end());
+  longer->buffer_values.insert(longer->buffer_values.end(), theirs.buffer_values.begin(), theirs.buffer_values.end());
+  longer->tap_names.push_back(name);
+  longer->spec = std::move(spec);
+  const size_t first = params_.size(), last = first + part.params_.size(), first_buffer = buffers_.size(), last_buffer = first_buffer + part.buffers_.size();
+  const Layer run = [=, blocks = theirs.blocks](const Tensor& x, const Frame& frame) {
+    const auto stretch = [](const Tensors& list, size_t from, size_t to) { return Tensors(list.begin() + static_cast<ptrdiff_t>(from), list.begin() + static_cast<ptrdiff_t>(to)); };
+    const Tensors params = stretch(frame.params, first, last), buffers = stretch(frame.buffers, first_buffer, last_buffer);
+    const Frame own{params, buffers, frame.training, nullptr, nullptr};
+    Tensor y = x;
+    for (const Block& block : blocks) y = block.run(y, own);
+    return y;
+  };
+  longer->blocks.insert(longer->blocks.begin() + static_cast<ptrdiff_t>(position), {name, run});
+  Net net = *this;
+  net.params_.insert(net.params_.end(), part.params_.begin(), part.params_.end());
+  net.buffers_.insert(net.buffers_.end(), part.buffers_.begin(), part.buffers_.end());
+  net.settle(std::move(longer));
+  net.training_ = training_;
+  return net;
+}
+
 // ---- Net: running
 
 Tensor Net::run(const Tensors& params, const Tensors* folded, size_t first, size_t last, const Tensor& x, Taps* taps) const {

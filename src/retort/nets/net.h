@@ -110,6 +110,10 @@ class Net {
   // The net with one more block, which has no parameters of its own, behind the others. Shares its tensors.
   Net followed_by(Block block, nlohmann::json spec, int64_t outputs) const;
 
+  // The net with all blocks of `part` as one block called `name` behind its first `position` blocks. Shares the tensors of both; the part's come after
+  // the net's own, as "<name>.<theirs>". Throws std::logic_error for a part whose layers fold.
+  Net with_part(size_t position, const std::string& name, const Net& part, nlohmann::json spec) const;
+
   const Tensors& params() const { return params_; }
   const Tensors& buffers() const { return buffers_; }
   const std::vector<std::string>& param_names() const;
@@ -151,7 +155,8 @@ class Net {
 //                          options: bn, nonorm, softplus60
 //   cnn-16-32              small conv-bn-relu net: one 3x3 conv, norm, relu, 2x2 max-pool per width, then global average pool
 //   resnet8…resnet110      6n+2 layers, xW width factor (resnet20x0.5)
-//   wrn-16-2, vgg8, vgg13 (xW), mobilenetv2-small (xW), vit-tiny, vit-DEPTHxWIDTHpPATCH
+//   wrn-16-2, vgg8, vgg13 (xW), mobilenetv2-small (xW), vit-tiny, vit-DEPTHxWIDTHpPATCH[-distilled]
+//   kernel-rbf-POINTS      a kernel machine, filled by a method that fits it
 // Nets made for 32x32 images adapt to smaller ones: a stride or pool is left out where the map is already small (each file says when).
 // Every net has the tap "embedding" (the vector before the last layer), "logits", and one tap a block.
 // Throws ConfigError with the nearest family name and its form.

@@ -67,7 +67,7 @@ std::unique_ptr<Teacher> net_teacher(const Net& net, Access shown = Access::weig
 // other numbers of classes, weights that are negative, too few or all zero).
 std::unique_ptr<Teacher> ensemble_teacher(std::vector<std::unique_ptr<Teacher>> members, std::vector<double> weights, bool average_logits = false);
 // A TorchScript file whose output is [b, classes] logits; shows logits. With an `input_shape` it is tried on zeros at once. Throws DataError
-// (not such a file), TeacherError (fails on an input, or answers in another shape).
+// (not such a file), TeacherError (fails on an input, or answers in another shape). classes 0: as many as it answers with on its first inputs.
 std::unique_ptr<Teacher> torchscript_teacher(const std::string& path, int64_t classes, at::Device device = at::kCPU,
                                              const std::vector<int64_t>& input_shape = {});
 // Captured signals of a data set (see signal_store.h). Throws DataError.

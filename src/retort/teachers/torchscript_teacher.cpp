@@ -51,6 +51,7 @@ class TorchScriptTeacher final : public Teacher {
                          "script a module whose forward returns the logits alone");
     }
     const Tensor logits = out.toTensor();
+    if (classes_ == 0 && logits.dim() == 2) classes_ = logits.size(1);
     if (logits.dim() != 2 || logits.size(0) != x.size(0) || logits.size(1) != classes_) {
       throw TeacherError(fmt::format("{}: answers with shape {} to {} inputs, expected [{},{}]", path_, shape_text(logits), x.size(0), x.size(0), classes_),
                          logits.dim() == 2 && logits.size(0) == x.size(0) ? "the teacher and the data must have the same classes"

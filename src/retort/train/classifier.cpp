@@ -38,6 +38,27 @@ Tensor teacher_test_logits(Teacher& teacher, const Dataset& test, at::Device dev
   return at::cat(parts);
 }
 
+// Copies a model's weights; one that decides between other classes keeps its last layer to itself.
+void start_from(Net& net, const Net& model, const std::string& from) {
+  TensorMap given = model.named_tensors();
+  if (model.outputs() != net.outputs()) {
+    for (const auto& [name, own] : net.named_tensors()) {
+      const auto found = given.find(name);
+      if (found != given.end() && found->second.sizes() != own.sizes() && found->second.size(0) == model.outputs()) found->second = own;
+    }
+  }
+  net.load(given, from);
+}
+
+Net trained_first(ClassifierRun& c, Seed seed) {
+  Splits parts = teacher_splits(c.run, c.first, c.splits, c.data_knobs);
+  parts.train = parts.train.take(at::nonzero(parts.train.labels >= 0).squeeze(1));
+  const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
+  const Net net = make_net(c.first.teacher.net, parts.train.spec.shape, parts.train.classes(), seed.stream("net"));
+  const std::string phase = ++c.firsts == 1 ? "first" : fmt::format("first-{}", c.firsts);
+  return trained_teacher(c.run, c.first, phase, seed, parts, {"", net, *learns_labels});
+}
+
 int64_t bytes_of(const std::string& path) {
   std::error_code none;
   const auto size = std::filesystem::file_size(path, none);
@@ -49,13 +70,15 @@ int64_t bytes_of(const std::string& path) {
 void StudentKnobs::describe(Knobs& knobs) {
   knobs("net", net, "architecture of the student, such as mlp-24, resnet8x0.5 or vit-tiny");
   knobs("start", start, "a model whose weights the student starts from; drawn at random when empty");
+  knobs("trained", trained, "train it with labels first, as [student.data], [student.views] and [student.train] say; the method goes on from there");
   knobs("alone", alone, "also train the same student without a teacher, for comparison");
 }
 
-Net ClassifierRun::make_student(Seed seed, int64_t outputs) const {
+Net ClassifierRun::make_student(Seed seed, int64_t outputs) {
   const Dataset& data = splits.train;
   Net net = make_net(student_knobs.net, data.spec.shape, outputs > 0 ? outputs : data.classes(), seed);
-  if (!student_knobs.start.empty()) net.load(load_model(student_knobs.start).net.named_tensors(), student_knobs.start);
+  if (!student_knobs.start.empty()) start_from(net, load_model(student_knobs.start).net, student_knobs.start);
+  if (student_knobs.trained) start_from(net, trained_first(*this, seed.stream("first")), "the trained student");
   return net;
 }
 
@@ -114,6 +137,12 @@ ClassifierRun prepare_classifier(Run& run, Access needs) {
   const bool has_teacher = run.recipe.has("teacher");
   if (needs != Access::none && !has_teacher) {
     throw ConfigError(fmt::format("{}: the method '{}' needs a teacher", run.recipe.name(), run.settings.method), "add a [teacher] section, for example: [teacher] kind = \"train\", net = \"mlp-256-256\"");
+  }
+  c.first = {{}, c.data_knobs, c.views, {}};
+  c.first.teacher.net = c.student_knobs.net;
+  for (auto [section, knobs] : {std::pair{"student.data", knobs_of(c.first.data)}, {"student.views", knobs_of(c.first.views)}, {"student.train", knobs_of(c.first.train)}}) run.recipe.read(section, knobs);
+  if (c.student_knobs.trained && !c.student_knobs.start.empty()) {
+    throw ConfigError(run.recipe.where("student.trained") + ": student.trained: the student starts from student.start already", "leave one of the two out");
   }
   if (has_teacher) c.source = read_teacher_source(run, c.data_knobs, c.views);
   const TeacherSource& source = c.source;

@@ -10,7 +10,7 @@ namespace retort {
 // [student]
 struct StudentKnobs {
   std::string net = "mlp-24", start;
-  bool alone = false;
+  bool alone = false, trained = false;
   void describe(Knobs& knobs);
 };
 
@@ -26,9 +26,12 @@ struct ClassifierRun {
   TeacherSource source;              // what the recipe says of the teacher
   std::unique_ptr<Teacher> teacher;  // null when the recipe has no [teacher]
   Scorecard card;
+  TeacherSource first = {};          // student.trained: what the student learns, and how, before the method's turn
+  int64_t firsts = 0;                // students made so
 
-  // The student of the recipe: drawn from `seed`, then filled from student.start where that names a model. `outputs`: 0 for one per class.
-  Net make_student(Seed seed, int64_t outputs = 0) const;
+  // The student of the recipe: drawn from `seed`, then filled from student.start where that names a model, or trained with the labels of
+  // [student.data] first (and kept in run.cache, as teachers are). A model of other classes gives all but its last layer. `outputs`: 0 for one per class.
+  Net make_student(Seed seed, int64_t outputs = 0);
   // A training with the recipe's [data], [views], [train]; change what differs before running it.
   TrainJob job(const std::string& phase, Net& student, Objective& objective) const;
   TrainResult fit(const std::string& phase, Net& student, Objective& objective) { return train(run, job(phase, student, objective)); }

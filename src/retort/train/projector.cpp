@@ -73,4 +73,29 @@ Net linear_embedding(const Shape& shape, int64_t dim, Seed seed) {
   return b.finish({{"arch", "linear embedding"}}, shape, dim);
 }
 
+Net prototype_head(int64_t width, const std::vector<int64_t>& hidden, int64_t bottleneck, int64_t prototypes, bool unit_prototypes, Seed seed) {
+  if (prototypes < 2) throw ConfigError(fmt::format("a head of {} prototypes compares nothing", prototypes), "at least 2");
+  const Init init = truncated_normal(0.02);
+  NetBuilder b(seed);
+  std::vector<Layer> layers;
+  int64_t at_width = width;
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    layers.push_back(linear_init(b, fmt::format("mlp.{}", i), at_width, hidden[i], init));
+    layers.push_back(gelu());
+    at_width = hidden[i];
+  }
+  layers.push_back(linear_init(b, "bottleneck", at_width, bottleneck, init));
+  b.block("bottleneck", chain(std::move(layers)));
+  const Slot rows = b.param("prototypes.weight", {prototypes, bottleneck}, init);
+  b.block("prototypes", [=](const Tensor& x, const Frame& frame) { return losses::prototype_logits(losses::unit_rows(x), frame.params[rows], unit_prototypes); });
+  return b.finish({{"arch", "prototype head"}}, {width}, prototypes);
+}
+
+Net gelu_mlp(const Shape& from, int64_t hidden, int64_t to, Seed seed) {
+  const Init init = truncated_normal(0.02);
+  NetBuilder b(seed);
+  b.block("projector", chain({linear_init(b, "linear1", from.back(), hidden, init), gelu(), linear_init(b, "linear2", hidden, to, init)}));
+  return b.finish({{"arch", "mlp projector"}}, from, 0);
+}
+
 }  // namespace retort

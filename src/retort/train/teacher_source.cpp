@@ -47,6 +47,13 @@ Net train_member(Run& run, const TeacherSource& source, const std::string& phase
   return trained_teacher(run, source, phase, seed, splits, {"", make_net(source.teacher.net, data.spec.shape, data.classes(), seed.stream("net")), *learns_labels});
 }
 
+// The same names in another order would teach every sample wrongly, without a sign.
+void check_order(const std::vector<std::string>& teachers, const std::vector<std::string>& own, const std::string& path) {
+  if (teachers == own || teachers.size() != own.size() || !std::is_permutation(own.begin(), own.end(), teachers.begin())) return;
+  throw ConfigError(fmt::format("{}: the teacher knows the classes in another order: {} where the data have {}", path, fmt::join(teachers, ", "), fmt::join(own, ", ")),
+                    "order the classes of the data alike with data.classes");
+}
+
 }  // namespace
 
 void TeacherKnobs::describe(Knobs& knobs) {
@@ -175,7 +182,9 @@ std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, con
       } else if (t.kind == "store") {
         members.push_back(stored_teacher(path));
       } else {
-        Net net = load_model(path).net;
+        Model model = load_model(path);
+        check_order(model.input.classes, splits.train.spec.classes, path);
+        Net net = std::move(model.net);
         net.to(run.device);
         members.push_back(net_teacher(net, show));
       }

@@ -59,6 +59,7 @@ bool all_finite(const Net& net) {
 void TrainKnobs::describe(Knobs& knobs) {
   knobs("epochs", epochs, "passes over the training part", at_least(1));
   knobs("batch", batch, "samples a step, per process", at_least(1));
+  knobs("labelled", labelled, "samples of every batch that have labels, drawn again and again, where data.keep_unlabelled leaves others; 0 takes them as they come", at_least(0));
   knobs("accumulate", accumulate, "batches whose gradients are summed before an update", at_least(1));
   knobs("workers", workers, "threads that prepare batches ahead; 0 prepares them in the loop", at_least(0));
   knobs("shuffle", shuffle, "visit the samples in a new order every epoch");
@@ -338,6 +339,7 @@ TrainResult Trainer::train() {
   for (const auto& stage : b.stages) b.epochs += stage.epochs;
   LoaderKnobs loading;
   loading.batch = job.knobs.batch;
+  loading.labelled = job.knobs.labelled;
   loading.shuffle = job.knobs.shuffle;
   loading.drop_last = job.knobs.drop_last;
   loading.workers = job.knobs.workers;
@@ -453,6 +455,24 @@ Tensor predict_logits(const Net& net, const Tensor& inputs, int64_t batch) {
   Tensors parts;
   for (int64_t first = 0; first < inputs.size(0); first += batch) parts.push_back(ready.forward(inputs.slice(0, first, std::min(first + batch, inputs.size(0)))));
   return parts.size() == 1 ? parts.front() : at::cat(parts);
+}
+
+void reestimate_batch_norm(Net& net, const Tensor& inputs, int64_t batch) {
+  constexpr int64_t kLeastPasses = 50;  // 0.9^50 of the old statistics is left
+  if (net.buffers().empty() || inputs.size(0) < 2) return;
+  const at::NoGradGuard no_grad;
+  const bool before = net.training();
+  net.train(true);
+  const int64_t rows = inputs.size(0), size = std::min(batch, rows);
+  for (int64_t pass = 0, first = 0; pass < std::max(kLeastPasses, rows / size); ++pass, first = first + 2 * size <= rows ? first + size : 0) {
+    net.forward(inputs.slice(0, first, first + size));
+  }
+  net.train(before);
+}
+
+void load_phase(const Run& run, const std::string& phase, Net& net) {
+  const std::string path = run.file(fmt::format("checkpoints/{}.done.safetensors", phase));
+  net.load(load_state(path).take("student").tensors, path);
 }
 
 TrainResult train(Run& run, TrainJob job) { return Trainer(run, std::move(job)).train(); }

@@ -13,7 +13,7 @@
 namespace retort {
 
 struct TrainKnobs {
-  int64_t epochs = 40, batch = 64, accumulate = 1, workers = 0, early_stop = 0, eval_every = 1;
+  int64_t epochs = 40, batch = 64, accumulate = 1, workers = 0, early_stop = 0, eval_every = 1, labelled = 0;
   double clip_norm = 0, ema = 0;
   bool drop_last = false, shuffle = true;
   std::string keep = "last";          // last | best: which weights training ends with; best needs a validation part
@@ -66,6 +66,9 @@ struct Step {
 Tensor label_loss(const Step& step);
 // The same for the logits of another net that saw the batch.
 Tensor label_loss(const Tensor& logits, const Batch& batch);
+
+// w_ce times that and w_kd * T^2 KL(teacher || student), terms "ce" and "kd": in one pass where both count and the labels are plain.
+Loss label_and_teacher_loss(const Tensor& logits, const Batch& batch, const Tensor& teacher_logits, double temperature, double w_ce, double w_kd);
 
 // A method's part of a training run. Stateless losses use `objective(lambda)`.
 class Objective {
@@ -142,6 +145,13 @@ class Trainer {
 
 // Logits of every row in eval mode, in batches: [n, outputs].
 Tensor predict_logits(const Net& net, const Tensor& inputs, int64_t batch = 500);
+
+// Brings the running statistics of batch-norm layers to what the weights make of these inputs now: passes in training mode, without gradients, enough
+// of them that what was before has no part in it. Does nothing for nets without such layers.
+void reestimate_batch_norm(Net& net, const Tensor& inputs, int64_t batch = 128);
+
+// The weights that a finished phase of the run ended with, into a net of the same architecture. Throws DataError where there is no such phase.
+void load_phase(const Run& run, const std::string& phase, Net& net);
 
 // Runs a phase of the run to its end, or returns at once with the stored weights where a resumed run had finished it.
 TrainResult train(Run& run, TrainJob job);

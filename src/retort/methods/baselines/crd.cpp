@@ -39,7 +39,7 @@ class CrdObjective : public Objective {
   }
 
   void setup(Trainer& trainer) override {
-    if (trainer.job().views.mixup > 0) {
+    if (trainer.job().views.mixes()) {
       throw ConfigError(trainer.run().recipe.where("views.mixup") + ": views.mixup: kd.crd remembers whole samples, not mixtures", "set views.mixup = 0");
     }
     const Seed seed = trainer.seed().stream("crd");

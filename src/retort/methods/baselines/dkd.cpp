@@ -35,7 +35,7 @@ class DkdObjective : public Objective {
                                     trainer.student().outputs()),
                         "set knobs.beta = 0, or use kd.hinton");
     }
-    if (trainer.job().views.mixup > 0) {
+    if (trainer.job().views.mixes()) {
       throw ConfigError(recipe.where("views.mixup") + ": views.mixup: kd.dkd needs one label a sample", "set views.mixup = 0, or use kd.hinton");
     }
   }

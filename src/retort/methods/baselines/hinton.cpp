@@ -1,8 +1,6 @@
 // Knowledge distillation: the student matches the teacher's softened probabilities beside the labels.  Hinton et al. 2015, arXiv 1503.02531
 #include "retort/methods/baselines/hinton.h"
 
-#include "retort/losses/soft_targets.h"
-
 namespace retort::baselines {
 
 struct HintonKnobs {
@@ -14,14 +12,6 @@ struct HintonKnobs {
   }
 };
 
-Loss hinton_loss(const Step& step, double temperature, double w_ce, double w_kd) {
-  const auto weighted = [&](const Tensor& ce, const Tensor& kd) { return Loss().add("ce", ce, w_ce).add("kd", kd, w_kd); };
-  if (w_kd == 0) return Loss().add("ce", label_loss(step), w_ce);
-  if (step.batch.targets.defined()) return weighted(label_loss(step), losses::kl(step.logits, step.teacher.logits, losses::Temperature{temperature}.scaled()));
-  const auto [ce, kd] = losses::cross_entropy_and_kl(step.logits, step.teacher.logits, step.labels(), temperature);
-  return weighted(ce, kd);
-}
-
 Method hinton() {
   return classifier_method<HintonKnobs>(MethodInfo("kd.hinton")
                                             .in("baselines")
@@ -31,7 +21,9 @@ Method hinton() {
                                         [](const HintonKnobs& knobs) {
                                           Wanted wanted;
                                           wanted.logits = knobs.w_kd > 0;
-                                          return objective(wanted, [knobs](const Step& step) { return hinton_loss(step, knobs.temperature, knobs.w_ce, knobs.w_kd); });
+                                          return objective(wanted, [knobs](const Step& step) {
+                                            return label_and_teacher_loss(step.logits, step.batch, step.teacher.logits, knobs.temperature, knobs.w_ce, knobs.w_kd);
+                                          });
                                         });
 }
 

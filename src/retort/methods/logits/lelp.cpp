@@ -99,7 +99,7 @@ class LelpObjective : public Objective {
     const Dataset& data = trainer.data();
     const int64_t classes = trainer.student().outputs();
     if (knobs_.split == "oracle") {
-      if (trainer.job().views.mixup > 0) throw ConfigError("views.mixup: a mixture has no true subclass", "set views.mixup = 0");
+      if (trainer.job().views.mixes()) throw ConfigError("views.mixup: a mixture has no true subclass", "set views.mixup = 0");
       oracle_.emplace(data, classes, knobs_.subclasses);
       return;
     }

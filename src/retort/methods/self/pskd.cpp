@@ -91,7 +91,7 @@ class PskdObjective : public Objective {
       return;
     }
     const std::string way_out = "set knobs.memory = \"snapshot\", which asks last epoch's weights about the present view";
-    if (trainer.job().views.mixup > 0) {
+    if (trainer.job().views.mixes()) {
       throw ConfigError(recipe.where("views.mixup") + ": views.mixup: a bank remembers single samples, not mixtures", way_out);
     }
     if (rows * classes * static_cast<int64_t>(sizeof(float)) > room) {

@@ -2,7 +2,6 @@
 
 #include "retort/base/error.h"
 #include "retort/losses/soft_targets.h"
-#include "retort/methods/baselines/hinton.h"
 
 namespace retort::study {
 
@@ -37,7 +36,7 @@ Wanted wanted_of(const MeasuredKnobs& knobs) {
 }
 
 Loss measured_loss(const Step& step, const MeasuredKnobs& knobs) {
-  if (!knobs.mask_unlabelled || knobs.w_kd == 0) return baselines::hinton_loss(step, knobs.temperature, 1 - knobs.w_kd, knobs.w_kd);
+  if (!knobs.mask_unlabelled || knobs.w_kd == 0) return label_and_teacher_loss(step.logits, step.batch, step.teacher.logits, knobs.temperature, 1 - knobs.w_kd, knobs.w_kd);
   const Tensor kd = losses::token_kl(step.logits, step.teacher.logits, step.labels() >= 0, losses::Temperature{knobs.temperature}.scaled());
   return Loss().add("ce", label_loss(step), 1 - knobs.w_kd).add("kd", kd, knobs.w_kd);
 }

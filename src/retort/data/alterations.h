@@ -1,0 +1,12 @@
+// Another task or another look for the same images: [data] task, displace and invert.
+#pragma once
+
+#include "retort/data/dataset.h"
+
+namespace retort {
+
+// task = "rotation": every image is turned by 0 to 3 quarter turns, drawn from (seed, sample id), and that is its label. displace: moved by up to so
+// many pixels each way, drawn alike, filled with black. invert: 255 - x, at the end. Raw images of bytes only; throws ConfigError.
+Dataset altered(Dataset data, const DataKnobs& knobs, Seed seed);
+
+}  // namespace retort

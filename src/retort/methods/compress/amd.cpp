@@ -1,0 +1,342 @@
+#include "retort/methods/compress/amd.h"
+
+#include "retort/base/error.h"
+#include "retort/base/progress.h"
+#include "retort/methods/compress/slices.h"
+#include "retort/nets/model_file.h"
+#include "retort/stats/ranking.h"
+
+namespace retort::compress {
+
+double npsd(double teacher_performance, double performance, double teacher_scale, double scale) {
+  if (!(scale < teacher_scale)) throw ConfigError(fmt::format("npsd: a candidate of scale {} is not smaller than its teacher of {}", scale, teacher_scale), "candidates lie strictly between student and teacher");
+  return -(teacher_performance - performance) / (teacher_scale - scale);
+}
+
+size_t pick_by_npsd(double teacher_performance, double teacher_scale, const std::vector<double>& performances, const std::vector<double>& scales) {
+  size_t best = 0;
+  const auto value = [&](size_t i) { return npsd(teacher_performance, performances.at(i), teacher_scale, scales.at(i)); };
+  for (size_t i = 1; i < scales.size(); ++i)
+    if (value(i) > value(best) || (value(i) == value(best) && scales[i] < scales[best])) best = i;
+  return best;
+}
+
+std::vector<double> candidate_scales(double student_scale, double teacher_scale, const std::vector<double>& grid, double step) {
+  constexpr double kClose = 1e-9;
+  std::vector<double> scales = grid;
+  if (scales.empty())
+    for (int64_t i = 1; static_cast<double>(i) * step < teacher_scale - kClose; ++i)
+      if (static_cast<double>(i) * step > student_scale + kClose) scales.push_back(static_cast<double>(i) * step);
+  std::sort(scales.begin(), scales.end());
+  if (scales.empty()) throw ConfigError(fmt::format("knobs.grid_step: no multiple of {} lies between the student's scale {:.3g} and its teacher's {:.3g}", step, student_scale, teacher_scale), "set a smaller step, a smaller student, or knobs.hops = 0");
+  for (const double scale : scales)
+    if (scale <= student_scale || scale >= teacher_scale) throw ConfigError(fmt::format("knobs.grid: a candidate of scale {} does not lie between the student's {:.3g} and its teacher's {:.3g}", scale, student_scale, teacher_scale), "assistants are larger than the student and smaller than the teacher");
+  return scales;
+}
+
+std::vector<size_t> sandwich(size_t candidates, int64_t more, Seed seed) {
+  std::vector<size_t> chosen = {0};
+  if (candidates > 1) chosen.push_back(candidates - 1);
+  std::vector<size_t> middle;
+  for (size_t i = 1; i + 1 < candidates; ++i) middle.push_back(i);
+  Dice dice(seed);
+  for (; more > 0 && !middle.empty(); --more) {
+    const auto at = middle.begin() + dice.below(static_cast<int64_t>(middle.size()));
+    chosen.push_back(*at);
+    middle.erase(at);
+  }
+  return chosen;
+}
+
+namespace {
+
+struct AmdKnobs {
+  double student_scale = 0.1, grid_step = 0.1, scale = 0.5, temperature = 4, a = 1, b = 0.1;
+  std::vector<double> grid;
+  std::string select = "npsd", student = "slice", candidates = "joint";
+  int64_t hops = 1, joint_epochs = 10, assistant_epochs = 5, random_candidates = 1, evaluations = 3, calibration = 256;
+
+  void describe(Knobs& knobs) {
+    knobs("student_scale", student_scale, "the student's parameters as a share of the teacher's", above(0));
+    knobs("student", student, "slice: the student is cut out of its teacher; net: student.net, whose size is then its scale", one_of({"slice", "net"}));
+    knobs("grid", grid, "scales of the candidates for the assistant, strictly between student and teacher; [] for multiples of grid_step", above(0));
+    knobs("grid_step", grid_step, "step of the grid", above(0));
+    knobs("select", select, "how the assistant is chosen: npsd, the least performance lost for each parameter removed; best accuracy; middle of the grid; fixed, the nearest to scale; random; "
+          "oracle and worst train a student of every candidate, for studies", one_of({"npsd", "best", "middle", "fixed", "random", "oracle", "worst"}));
+    knobs("scale", scale, "fixed: the assistant's scale", above(0));
+    knobs("candidates", candidates, "joint: one run trains all candidates in shared weights; separate: each is trained alone; both: as joint, and alone too, for comparison", one_of({"joint", "separate", "both"}));
+    knobs("hops", hops, "assistants in the chain; 0 for none: the teacher teaches the student itself", at_least(0));
+    knobs("temperature", temperature, "softmax temperature of both sides", above(0));
+    knobs("a", a, "weight of the divergence from the teacher beside the labels", at_least(0));
+    knobs("b", b, "weight of the squared distance from the teacher's embedding", at_least(0));
+    knobs("joint_epochs", joint_epochs, "epochs in which the candidates are trained", at_least(1));
+    knobs("assistant_epochs", assistant_epochs, "epochs in which the assistant is tuned; the student has train.epochs", at_least(1));
+    knobs("random_candidates", random_candidates, "candidates a step besides the smallest and the largest", at_least(0));
+    knobs("evaluations", evaluations, "last epochs of the joint run over which a candidate's accuracy is averaged", at_least(1));
+    knobs("calibration", calibration, "training rows by which the importance of weights is judged", at_least(1));
+  }
+  bool study() const { return select == "oracle" || select == "worst"; }
+  void check(const Recipe& recipe) const {
+    if (student == "slice" && student_scale >= 1) throw ConfigError(fmt::format("{}: knobs.student_scale: a student of {} times its teacher is no compression", recipe.where("knobs.student_scale"), student_scale), "a scale lies between 0 and 1");
+    for (const double entry : grid)
+      if (entry >= 1) throw ConfigError(fmt::format("{}: knobs.grid: a candidate of scale {} is not smaller than the teacher", recipe.where("knobs.grid"), entry), "scales lie between the student's and 1");
+    if (study() && hops != 1) throw ConfigError(recipe.where("knobs.hops") + fmt::format(": knobs.hops: {} compares chains of one assistant", select), "set knobs.hops = 1");
+  }
+};
+
+// A teacher along the chain: its net, what it says, its size and its accuracy on the validation part.
+struct Rung {
+  Net net;
+  std::shared_ptr<Teacher> teacher;
+  double scale = 1, accuracy = 0;
+};
+
+class Chain {
+ public:
+  Chain(ClassifierRun& c, const AmdKnobs& knobs) : c_(c), knobs_(knobs), composite_{knobs.temperature, knobs.a, knobs.b} {}
+
+  Net run() {
+    Rung rung = top();
+    student_scale_ = knobs_.student == "slice" ? knobs_.student_scale
+                                               : static_cast<double>(c_.make_student(Seed()).param_count()) / static_cast<double>(rung.net.param_count());
+    full_parameters_ = static_cast<double>(rung.net.param_count());
+    if (student_scale_ >= 1) throw ConfigError(c_.run.recipe.where("student.net") + ": student.net: the student is not smaller than its teacher", "name a smaller net");
+    if (knobs_.hops > 0 && needs_scores() && c_.splits.validation.size() == 0) {
+      throw ConfigError(c_.run.recipe.where("data.validation") + ": data.validation: candidates are judged on a validation part and there is none", "set data.validation, or knobs.select = \"fixed\"");
+    }
+    for (int64_t hop = 1; hop <= knobs_.hops; ++hop) {
+      const Net wide = ordered(rung.net);
+      const std::vector<Candidate> candidates = candidates_for(rung, wide, hop == 1);
+      if (candidates.empty()) break;
+      rung = assistant(rung, wide, candidates, hop == 1 ? "" : fmt::format("-{}", hop), hop == 1);
+      if (knobs_.study()) break;
+    }
+    auto& metrics = c_.run.outcome.metrics;
+    metrics["search_steps"] = static_cast<double>(search_steps_);
+    metrics["search_passes"] = static_cast<double>(search_passes_);
+    metrics["total_steps"] = static_cast<double>(search_steps_ + other_steps_);
+    if (study_student_) return *study_student_;
+    Net student = student_of(rung, "student");
+    metrics["total_steps"] = static_cast<double>(search_steps_ + other_steps_);
+    return student;
+  }
+
+ private:
+  ClassifierRun& c_;
+  AmdKnobs knobs_;
+  CompositeLoss composite_;
+  double student_scale_ = 0, full_parameters_ = 1;
+  int64_t search_steps_ = 0, search_passes_ = 0, other_steps_ = 0;  // the search's: all updates that are made before the assistant is known
+  std::optional<Net> study_student_;
+
+  bool needs_scores() const { return knobs_.select != "middle" && knobs_.select != "fixed" && knobs_.select != "random"; }
+
+  struct Candidate {
+    double asked, scale;
+    Groups kept;
+  };
+  // Those that differ from each other and from both ends once whole groups are left out. None below the first hop: the chain ends there.
+  std::vector<Candidate> candidates_for(const Rung& rung, const Net& wide, bool first) const {
+    std::vector<double> asked;
+    try {
+      asked = candidate_scales(student_scale_, rung.scale, first ? knobs_.grid : std::vector<double>{}, knobs_.grid_step);
+    } catch (const ConfigError&) {
+      if (first) throw;
+    }
+    std::vector<Candidate> found;
+    for (const double scale : asked) {
+      Candidate candidate{scale, 0, groups(wide, scale)};
+      candidate.scale = scale_of(wide, candidate.kept) * rung.scale;
+      const bool distinct = found.empty() || found.back().kept != candidate.kept;
+      if (distinct && candidate.scale < rung.scale && candidate.scale > student_scale_) found.push_back(std::move(candidate));
+    }
+    if (first && found.empty()) throw ConfigError("knobs.grid: no part of the teacher has a size between the student's and its own", "set other scales, a smaller student, or knobs.hops = 0");
+    return found;
+  }
+
+  Rung rung_of(Net net) const {
+    Rung rung;
+    rung.net = std::move(net);
+    rung.teacher = net_teacher(rung.net);
+    rung.scale = static_cast<double>(rung.net.param_count()) / full_parameters_;
+    if (c_.splits.validation.size() > 0) rung.accuracy = validation_accuracy(rung.net, c_);
+    return rung;
+  }
+
+  Rung top() const {
+    const Net& frozen = *c_.teacher->net();
+    Net net = make_net(frozen.spec(), Seed());
+    net.load(frozen.named_tensors(), "the teacher");
+    net.to(c_.run.device);
+    prunable_layers(net);
+    Rung rung = rung_of(net);
+    rung.scale = 1;
+    return rung;
+  }
+
+  // The net of a rung with its most important groups first.
+  Net ordered(const Net& net) const { return reordered(net, importance_orders(net, c_.splits.train, knobs_.calibration, c_.run.device)); }
+  Groups groups(const Net& net, double scale) const { return groups_for_scale(net, scale * full_parameters_ / static_cast<double>(net.param_count())); }
+
+  TrainResult fit(const std::string& phase, Net& net, Objective& objective, Teacher& teacher, int64_t epochs) {
+    TrainJob job = c_.job(phase, net, objective);
+    job.teacher = &teacher;
+    if (phase.rfind("student", 0) != 0) {
+      job.knobs.epochs = epochs;
+      job.stages.clear();
+    }
+    return train(c_.run, job);
+  }
+
+  Net tuned(const std::string& phase, Net net, const Rung& rung, int64_t epochs, int64_t& steps) {
+    StudentObjective objective(composite_);
+    steps += fit(phase, net, objective, *rung.teacher, epochs).steps;
+    return net;
+  }
+
+  // Step 6.
+  Net student_of(const Rung& rung, const std::string& phase) {
+    Net student = knobs_.student == "net" ? c_.make_student(c_.run.seed.stream("student")) : cut_out(ordered(rung.net), groups(rung.net, student_scale_));
+    return tuned(phase, std::move(student), rung, 0, other_steps_);
+  }
+
+  // Steps 2 to 5: the next rung.
+  Rung assistant(const Rung& rung, const Net& wide, const std::vector<Candidate>& candidates, const std::string& suffix, bool first) {
+    std::vector<Groups> kept;
+    std::vector<double> asked, scales;
+    for (const Candidate& candidate : candidates) {
+      asked.push_back(candidate.asked);
+      kept.push_back(candidate.kept);
+      scales.push_back(candidate.scale);
+    }
+    std::vector<Net> nets;
+    std::vector<double> joint, alone;
+    bool stable = true;
+    if (knobs_.candidates != "separate") {
+      Net shared = wide.clone();
+      JointObjective objective(composite_, shared, kept, knobs_.random_candidates, knobs_.evaluations, c_);
+      TrainJob job = c_.job("joint" + suffix, shared, objective);
+      job.teacher = rung.teacher.get();
+      job.stages.clear();
+      job.knobs.epochs = knobs_.joint_epochs;
+      job.knobs.eval_every = 0;  // its whole is no candidate
+      job.knobs.keep = "last";
+      search_steps_ += train(c_.run, job).steps;
+      search_passes_ += objective.passes();
+      for (size_t i = 0; i < kept.size(); ++i) nets.push_back(objective.candidate(shared, i));
+      joint = averaged(objective.evaluations(), kept.size());
+      if (knobs_.select == "npsd") stable = picks_agree(objective.evaluations(), rung, scales);
+    }
+    if (knobs_.candidates != "joint") {
+      int64_t steps = 0;
+      for (size_t i = 0; i < kept.size(); ++i) {
+        Net net = tuned(fmt::format("candidate{}-{:.2f}", suffix, asked[i]), cut_out(wide, kept[i]), rung, knobs_.joint_epochs, steps);
+        alone.push_back(c_.splits.validation.size() > 0 ? validation_accuracy(net, c_) : 0);
+        if (knobs_.candidates == "separate") nets.push_back(std::move(net));
+      }
+      if (knobs_.candidates == "separate") search_steps_ += steps, search_passes_ += steps;
+    }
+    const std::vector<double>& scores = knobs_.candidates == "separate" ? alone : joint;
+    if (!joint.empty() && !alone.empty() && joint.size() > 1) c_.run.outcome.metrics["rank_correlation"] = spearman(joint, alone);
+
+    const auto tune = [&](size_t i, const std::string& phase, int64_t& steps) { return rung_of(tuned(phase, nets[i], rung, knobs_.assistant_epochs, steps)); };
+    Rung found;
+    size_t chosen = 0;
+    std::vector<double> students;
+    if (knobs_.study()) {
+      std::vector<Rung> rungs;
+      std::vector<Net> pupils;
+      int64_t steps = 0;
+      for (size_t i = 0; i < nets.size(); ++i) {
+        rungs.push_back(tune(i, fmt::format("assistant-{:.2f}", asked[i]), steps));
+        const int64_t before = other_steps_;
+        pupils.push_back(student_of(rungs[i], fmt::format("student-{:.2f}", asked[i])));
+        steps += other_steps_ - before;
+        other_steps_ = before;
+        students.push_back(validation_accuracy(pupils[i], c_));
+      }
+      search_steps_ += steps;
+      search_passes_ += steps;
+      const auto at = knobs_.select == "oracle" ? std::max_element(students.begin(), students.end()) : std::min_element(students.begin(), students.end());
+      chosen = static_cast<size_t>(at - students.begin());
+      study_student_ = pupils[chosen];
+      found = rungs[chosen];
+    } else {
+      chosen = choose(scores, scales, rung);
+      found = tune(chosen, "assistant" + suffix, other_steps_);
+    }
+    tell(suffix, asked, scales, scores, alone, students, chosen, rung, stable, first);
+    c_.show("assistant" + suffix, found.net);
+    if (c_.run.group.leader()) save_model(c_.run.dir + "/assistant" + suffix, found.net, c_.splits.train.spec, /*own_config=*/true);
+    return found;
+  }
+
+  // Step 4.
+  size_t choose(const std::vector<double>& scores, const std::vector<double>& scales, const Rung& rung) const {
+    if (knobs_.select == "npsd") return pick_by_npsd(rung.accuracy, rung.scale, scores, scales);
+    if (knobs_.select == "best") return static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+    if (knobs_.select == "random") return static_cast<size_t>(Dice(c_.run.seed.stream("assistant")).below(static_cast<int64_t>(scales.size())));
+    const double target = knobs_.select == "fixed" ? knobs_.scale : scales[(scales.size() - 1) / 2];
+    const auto nearest = std::min_element(scales.begin(), scales.end(), [&](double x, double y) { return std::abs(x - target) < std::abs(y - target); });
+    return static_cast<size_t>(nearest - scales.begin());
+  }
+
+  static std::vector<double> averaged(const std::vector<std::vector<double>>& rows, size_t n) {
+    std::vector<double> means(n);
+    for (const auto& row : rows)
+      for (size_t i = 0; i < n; ++i) means[i] += row[i] / static_cast<double>(rows.size());
+    return means;
+  }
+
+  bool picks_agree(const std::vector<std::vector<double>>& rows, const Rung& rung, const std::vector<double>& scales) const {
+    std::set<size_t> picks;
+    for (const auto& row : rows) picks.insert(pick_by_npsd(rung.accuracy, rung.scale, row, scales));
+    if (picks.size() > 1 && !c_.run.quiet) {
+      std::vector<std::string> named;
+      for (const size_t pick : picks) named.push_back(fmt::format("{:.2f}", scales[pick]));
+      warn(fmt::format("amd: the last evaluations choose different assistants (scales {}): a larger validation part or a longer joint run would tell them apart", fmt::join(named, ", ")));
+    }
+    return picks.size() <= 1;
+  }
+
+  void tell(const std::string& suffix, const std::vector<double>& asked, const std::vector<double>& scales, const std::vector<double>& scores, const std::vector<double>& alone,
+            const std::vector<double>& students, size_t chosen, const Rung& rung, bool stable, bool first) {
+    if (first) {
+      c_.run.outcome.metrics["assistant_scale"] = scales[chosen];
+      c_.run.outcome.metrics["stable_choice"] = stable;
+    }
+    nlohmann::json rows = nlohmann::json::array(), points = nlohmann::json::array();
+    for (size_t i = 0; i < scales.size(); ++i) {
+      nlohmann::json row = {{"asked", asked[i]}, {"scale", scales[i]}, {"accuracy", 100 * scores[i]}, {"npsd", npsd(rung.accuracy, scores[i], rung.scale, scales[i])}};
+      if (!alone.empty()) row["alone"] = 100 * alone[i];
+      if (!students.empty()) row["student"] = 100 * students[i];
+      if (i == chosen) row["chosen"] = "assistant";
+      rows.push_back(row);
+      points.push_back({scales[i], 100 * scores[i]});
+    }
+    points.push_back({rung.scale, 100 * rung.accuracy});
+    const nlohmann::json columns = {{{"key", "asked"}, {"title", "asked for"}, {"digits", 2}}, {{"key", "scale"}, {"title", "scale"}, {"digits", 3}}, {{"key", "accuracy"}, {"title", "accuracy"}, {"unit", "%"}, {"digits", 2}},
+                                    {{"key", "npsd"}, {"title", "NPSD"}, {"digits", 4}}, {{"key", "alone"}, {"title", "trained alone"}, {"unit", "%"}, {"digits", 2}},
+                                    {{"key", "student"}, {"title", "its student"}, {"unit", "%"}, {"digits", 2}}, {{"key", "chosen"}, {"title", "chosen"}}};
+    c_.card.add_panel({{"kind", "lines"}, {"title", "Candidates for the assistant" + suffix}, {"note", "Accuracy on the validation part; the last point is the teacher."}, {"x", "scale"}, {"y", "accuracy, %"},
+                       {"series", {{{"name", "candidate"}, {"points", points}}}}});
+    c_.card.add_panel({{"kind", "table"}, {"title", "The choice of the assistant" + suffix}, {"columns", columns}, {"rows", rows}});
+  }
+};
+
+void run_amd(Run& run) {
+  const auto knobs = read_method_knobs<AmdKnobs>(run);
+  ClassifierRun classifier = prepare_classifier(run, Access::weights);
+  Chain chain(classifier, knobs);
+  const Net student = chain.run();
+  classifier.conclude(student);
+}
+
+}  // namespace
+
+Method amd() {
+  return {MethodInfo("amd").paper(34).in("compress").needs(Access::weights).idea("distil through a smaller assistant, chosen among slices of the teacher that are trained together").source("Han et al. 2024, arXiv 2407.04208"),
+          [] { AmdKnobs section; return knobs_of(section).all(); }, run_amd};
+}
+
+}  // namespace retort::compress

@@ -59,7 +59,7 @@ TEST_F(QuantDistillTest, EveryVariantIsAnotherStudent) {
   const std::vector<std::string> base = {"knobs.bits=2", "knobs.bucket=32", "knobs.compare=[]", "train.epochs=3"};
   const std::vector<std::pair<std::string, std::vector<std::string>>> variants = {
       {"plain", {}}, {"warm", {"knobs.warm=0.5"}}, {"stochastic", {"knobs.rounding=stochastic"}}, {"vectors", {"knobs.vectors=true"}}, {"ends", {"knobs.float_ends=true"}},
-      {"six", {"knobs.bits=6"}}, {"allocated", {"knobs.bits=6", "knobs.allocation=gradient"}}, {"labels", {"knobs.lambda=0.0"}}, {"whole", {"knobs.bucket=0"}},
+      {"allocated", {"knobs.allocation=gradient", "knobs.vectors=true"}}, {"labels", {"knobs.lambda=0.0"}}, {"whole", {"knobs.bucket=0"}},
       {"dq", {"knobs.algorithm=dq", "knobs.points_lr=0.01"}}, {"dq3", {"knobs.algorithm=dq", "knobs.points=3", "knobs.points_lr=0.01"}}, {"even", {"knobs.algorithm=dq", "knobs.init=uniform", "knobs.points_lr=0.01"}},
       {"itself", {"knobs.algorithm=dq", "knobs.dq_teacher=student", "knobs.points_lr=0.01"}}, {"dq-allocated", {"knobs.algorithm=dq", "knobs.allocation=gradient", "knobs.points_lr=0.01"}}};
   std::set<std::string> files;

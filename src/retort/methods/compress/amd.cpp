@@ -1,3 +1,5 @@
+// AMD (34): the assistant between a large teacher and a small student, chosen without training every candidate. In one file because the lattice of
+// candidates, their scores, the two distillations and the price of the alternatives read the same slices of one teacher.
 #include "retort/methods/compress/amd.h"
 
 #include "retort/base/error.h"

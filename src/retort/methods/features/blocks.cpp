@@ -1,3 +1,5 @@
+// Students cut into blocks that learn apart behind the teacher's features, and merge stage by stage (StableKD, 76). In one file because cutting,
+// forward passes over segments and folding of adapters share one layout.
 #include "retort/methods/features/blocks.h"
 
 #include "retort/base/error.h"

@@ -1,3 +1,5 @@
+// BOSS (119): a search whose trials start from, and learn from, earlier trials. In one file because the pool of models, the warm start and the
+// round of trials are one state machine that is resumed as a whole.
 #include "retort/methods/search/boss.h"
 
 #include "retort/base/error.h"

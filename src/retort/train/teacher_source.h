@@ -1,6 +1,8 @@
 // Where a run's teacher comes from: trained here (and kept for the next run), a file, TorchScript, a random net, captured signals, or several.
 #pragma once
 
+#include <optional>
+
 #include "retort/base/run.h"
 #include "retort/train/train.h"
 

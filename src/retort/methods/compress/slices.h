@@ -1,6 +1,8 @@
 // Training slices of a teacher: one at a time, or all candidates together in one set of weights.
 #pragma once
 
+#include <array>
+
 #include "retort/nets/slim.h"
 #include "retort/train/classifier.h"
 

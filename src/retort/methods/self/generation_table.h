@@ -1,6 +1,8 @@
 // What a run of generations shows of each of them.
 #pragma once
 
+#include <optional>
+
 #include "retort/train/classifier.h"
 
 namespace retort::self {

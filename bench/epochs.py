@@ -95,7 +95,7 @@ def main():
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--rows", type=int, default=2048)
     parser.add_argument("--epochs", type=int, default=3, help="the first one warms up and is not counted")
-    parser.add_argument("--negatives", type=int, default=1024)
+    parser.add_argument("--negatives", type=int, default=1024, help="of CRD")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write", help="page to put the table into")

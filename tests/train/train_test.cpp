@@ -272,18 +272,22 @@ TEST(Train, SurvivesTwentyKills) {
   EXPECT_EQ(log_rows(folder / "unbroken"), log_rows(folder / "killed"));
 }
 
+Net fit_toy(const std::string& run_folder, int64_t batch) {
+  ToyTraining toy;
+  auto run = open_run(run_folder);
+  TrainJob job = toy.job();
+  job.knobs.batch = batch;
+  train(*run, job);
+  run->finish();
+  return toy.net.clone();
+}
+
+// Not a test of its own: a rank of the next one, which starts it in a fresh process, because from libtorch 2.6 on a forked child cannot run backward.
+TEST(Train, DISABLED_ARankOfTwo) { fit_toy(getenv("RETORT_TEST_RUN"), 15); }
+
 // Two processes with batches of 15 walk the path of one process with batches of 30.
 TEST(Train, TwoProcessesEqualOneWithTheDoubledBatch) {
   TemporaryFolder folder;
-  const auto fit = [&](const std::string& name, int64_t batch) {
-    ToyTraining toy;
-    auto run = open_run(folder / name);
-    TrainJob job = toy.job();
-    job.knobs.batch = batch;
-    train(*run, job);
-    run->finish();
-    return toy.net.clone();
-  };
   const auto port = std::to_string(20000 + getpid() % 20000);
   pid_t children[2];
   for (int rank = 0; rank < 2; ++rank) {
@@ -295,14 +299,9 @@ TEST(Train, TwoProcessesEqualOneWithTheDoubledBatch) {
       setenv("LOCAL_RANK", std::to_string(rank).c_str(), 1);
       setenv("MASTER_ADDR", "127.0.0.1", 1);
       setenv("MASTER_PORT", port.c_str(), 1);
-      int status = 0;
-      try {
-        fit("two", 15);
-      } catch (const std::exception& error) {
-        fprintf(stderr, "rank %d: %s\n", rank, error.what());
-        status = 1;
-      }
-      _exit(status);
+      setenv("RETORT_TEST_RUN", (folder / "two").c_str(), 1);
+      execl("/proc/self/exe", "test_train", "--gtest_filter=Train.DISABLED_ARankOfTwo", "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr);
+      _exit(127);
     }
   }
   for (const pid_t child : children) {
@@ -310,7 +309,7 @@ TEST(Train, TwoProcessesEqualOneWithTheDoubledBatch) {
     waitpid(child, &status, 0);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   }
-  const Net one = fit("one", 30);
+  const Net one = fit_toy(folder / "one", 30);
   const State two = load_state(folder / "two/checkpoints/student.done.safetensors");
   for (size_t i = 0; i < one.params().size(); ++i) {
     EXPECT_LT((one.params()[i] - two.take("student").tensor(one.param_names()[i])).abs().max().item<double>(), 1e-4);

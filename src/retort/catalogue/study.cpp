@@ -57,17 +57,6 @@ namespace {
 
 double standard_error(const std::vector<double>& values) { return standard_deviation(values) / std::sqrt(static_cast<double>(values.size())); }
 
-// Students with the settings of a cell, or without a teacher.
-std::vector<Cell> curve(const StudyDesign& design, const Cell& best, bool teacher) {
-  std::vector<Cell> cells;
-  for (size_t student = 0; student < design.levels(kStudent); ++student) {
-    Cell cell = best;
-    cell[kStudent] = student;
-    cells.push_back(teacher ? design.canonical(cell) : design.without_teacher(cell));
-  }
-  return cells;
-}
-
 std::vector<std::string> warnings_of(const StudyDesign& design, const StudyResults& results, const Cell& best, const Cell& taught) {
   std::vector<std::string> warnings;
   const Cell alone = design.without_teacher(best);
@@ -113,7 +102,7 @@ Recommendation recommend(const StudyDesign& design, const StudyResults& results)
     const auto own = entry.result.metrics.find("teacher.val.accuracy");
     if (own != entry.result.metrics.end()) bar = std::max(bar.value_or(own->second), own->second);
   }
-  for (const Cell& cell : curve(design, advice.taught, /*teacher=*/true)) {
+  for (const Cell& cell : design.students(advice.taught, /*teacher=*/true)) {
     const auto accuracy = results.mean_of(cell, "val.accuracy"), parameters = results.mean_of(cell, "parameters");
     if (!accuracy || !bar || *accuracy < *bar - design.knobs().epsilon) continue;
     if (!advice.smallest || *parameters < *results.mean_of(*advice.smallest, "parameters")) advice.smallest = cell;
@@ -189,7 +178,7 @@ class Study {
 
 StudyLatency latency_of(const StudyDesign& design, const StudyResults& results, const Cell& best) {
   StudyLatency latency;
-  for (const Cell& cell : curve(design, best, /*teacher=*/false)) {
+  for (const Cell& cell : design.students(best, /*teacher=*/false)) {
     const auto entry = std::find_if(results.entries.begin(), results.entries.end(), [&](const auto& one) { return one.cell == cell && !one.screening; });
     const Net net = load_model(entry->folder).net;
     std::vector<int64_t> shape = net.input_shape();

@@ -122,6 +122,16 @@ Cell StudyDesign::without_teacher(Cell cell) const {
   return canonical(cell);
 }
 
+std::vector<Cell> StudyDesign::students(const Cell& around, bool teacher) const {
+  std::vector<Cell> cells;
+  for (size_t student = 0; student < levels(kStudent); ++student) {
+    Cell cell = around;
+    cell[kStudent] = student;
+    cells.push_back(teacher ? canonical(cell) : without_teacher(cell));
+  }
+  return cells;
+}
+
 std::vector<Cell> StudyDesign::screening() const {
   std::set<Cell> cells = {canonical(centre_)};
   for (size_t factor = 0; factor < kFactors; ++factor) {
@@ -195,12 +205,8 @@ std::vector<Cell> StudyDesign::factorial(const std::array<std::vector<size_t>, k
 
 std::vector<Cell> StudyDesign::curves(const Cell& around) const {
   std::set<Cell> cells;
-  for (size_t student = 0; student < levels(kStudent); ++student) {
-    Cell cell = around;
-    cell[kStudent] = student;
-    cells.insert(canonical(cell));
-    cells.insert(without_teacher(cell));
-  }
+  for (const bool taught : {true, false})
+    for (const Cell& cell : students(around, taught)) cells.insert(cell);
   for (size_t teacher = 0; teacher < levels(kTeacher); ++teacher) {
     Cell cell = around;
     cell[kStudent] = centre_[kStudent], cell[kTeacher] = teacher;

@@ -42,6 +42,7 @@ class StudyDesign {
   // Without weight for the teacher its temperature and quality say nothing: such cells are one, at the centre of both.
   Cell canonical(Cell cell) const;
   Cell without_teacher(Cell cell) const;  // the same with weight 0
+  std::vector<Cell> students(const Cell& around, bool teacher) const;  // every student with the settings of a cell, or without teacher
   bool has_teacher(const Cell& cell) const { return cell[kWeight] != no_teacher_; }
 
   // One factor at a time around the centre; with `joint` the whole grid of temperature and weight.

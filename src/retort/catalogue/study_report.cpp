@@ -73,20 +73,10 @@ json main_effects(const StudyDesign& design, const StudyResults& results) {
           {"series", {{{"name", "student"}, {"values", heights}, {"errors", errors}}}}};
 }
 
-std::vector<Cell> curve(const StudyDesign& design, const Cell& best, bool teacher) {
-  std::vector<Cell> cells;
-  for (size_t student = 0; student < design.levels(kStudent); ++student) {
-    Cell cell = best;
-    cell[kStudent] = student;
-    cells.push_back(teacher ? design.canonical(cell) : design.without_teacher(cell));
-  }
-  return cells;
-}
-
 json capacity(const StudyDesign& design, const StudyResults& results, const Cell& best) {
   json with = json::array(), without = json::array(), teacher = json::array();
   for (const bool taught : {true, false}) {
-    for (const Cell& cell : curve(design, best, taught)) {
+    for (const Cell& cell : design.students(best, taught)) {
       const auto size = results.mean_of(cell, "parameters"), accuracy = results.mean_of(cell, "val.accuracy");
       if (!size || !accuracy) continue;
       (taught ? with : without).push_back({*size, *accuracy});
@@ -176,7 +166,7 @@ void read_test(const StudyDesign& design, const StudyResults& results, const Rec
                    {"rows", rows}};
   double above = 0;
   for (size_t student = 0; student < design.levels(kStudent); ++student) {
-    const Cell taught = curve(design, advice.taught, true)[student], untaught = curve(design, advice.taught, false)[student];
+    const Cell taught = design.students(advice.taught, true)[student], untaught = design.students(advice.taught, false)[student];
     const auto with = results.mean_of(taught, "accuracy"), without = results.mean_of(untaught, "accuracy"), teacher = results.mean_of(taught, "teacher.accuracy");
     if (with && without) outcome.metrics["gain." + design.label(kStudent, student)] = *with - *without;
     if (with && teacher && *with > *teacher) ++above;

@@ -121,19 +121,12 @@ void flip_labels(Dataset& data, double share, Seed seed) {
   }
 }
 
-// Turns each image by 0 to 3 quarter turns, drawn by sample id; how many is kept as extra "rotation".
-void turn_images(Dataset& data, Seed seed) {
+// The turns are kept as a second label.
+void turn_beside_labels(Dataset& data, Seed seed) {
   if (!data.size()) return;
   if (data.spec.shape.size() != 3 || data.spec.shape[1] != data.spec.shape[2])
     throw ConfigError(fmt::format("data.turn: needs square images, {} has rows [{}]", data.name, fmt::join(data.spec.shape, ",")), "set data.resize, or take the key out");
-  Tensor inputs = data.inputs.clone(), turns = at::empty({data.size()}, at::kLong);
-  for (int64_t i = 0; i < data.size(); ++i) {
-    const int64_t quarter = Dice(seed.stream("turn", static_cast<uint64_t>(data.ids.data_ptr<int64_t>()[i]))).below(4);
-    turns.data_ptr<int64_t>()[i] = quarter;
-    inputs[i].copy_(at::rot90(data.inputs[i], quarter, {1, 2}));
-  }
-  data.inputs = inputs;
-  data.extra["rotation"] = turns;
+  data.extra["rotation"] = turn_images(data, seed);
 }
 
 struct Spread {
@@ -256,7 +249,7 @@ Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads) {
     splits.unlabelled.labels.fill_(-1);
   }
   if (knobs.turn)
-    for (Dataset* part : {&splits.train, &splits.unlabelled, &splits.validation, &splits.test}) turn_images(*part, draws.stream("turns"));
+    for (Dataset* part : {&splits.train, &splits.unlabelled, &splits.validation, &splits.test}) turn_beside_labels(*part, draws.stream("turns"));
   flip_labels(splits.train, knobs.label_noise, draws.stream("noise"));
   fit_inputs(splits, knobs.normalise, reads);
   return splits;

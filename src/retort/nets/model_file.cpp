@@ -97,15 +97,28 @@ void save_model(const std::string& stem, const Net& net, const InputSpec& input,
   write_file(own_config ? stem + ".config.json" : folder_config(stem), model_config(net, input).dump(2) + "\n");
 }
 
+namespace {
+
+// The model that stands beside the weights, before they are read.
+Model described_model(const std::string& stem) {
+  const std::string own = stem + ".config.json", config_path = file_exists(own) ? own : folder_config(stem);
+  if (!file_exists(config_path)) {
+    throw DataError(fmt::format("{}{}: config.json is missing beside it: expected {}", stem, kEnding, config_path),
+                    "the weights alone do not say which architecture they belong to");
+  }
+  return empty_model(nlohmann::json::parse(read_file(config_path), nullptr, /*allow_exceptions=*/false), config_path);
+}
+
+}  // namespace
+
+InputSpec load_model_input(const std::string& path) {
+  return packed_file(path).empty() ? described_model(stem_of(path)).input : load_model(path).input;
+}
+
 Model load_model(const std::string& path) {
   if (const std::string packed = packed_file(path); !packed.empty()) return parse_packed(read_file(packed), packed);
   const std::string stem = stem_of(path), weights = stem + std::string(kEnding);
-  const std::string own = stem + ".config.json", config_path = file_exists(own) ? own : folder_config(stem);
-  if (!file_exists(config_path)) {
-    throw DataError(fmt::format("{}: config.json is missing beside it: expected {}", weights, config_path),
-                    "the weights alone do not say which architecture they belong to");
-  }
-  Model model = empty_model(nlohmann::json::parse(read_file(config_path), nullptr, /*allow_exceptions=*/false), config_path);
+  Model model = described_model(stem);
   model.net.load(read_safetensors(weights).tensors, weights);
   return model;
 }

@@ -21,6 +21,7 @@ void save_model(const std::string& stem, const Net& net, const InputSpec& input,
 // A run folder (its student.packed or student.safetensors, or the only .safetensors file in it), a .packed or .safetensors file or a stem;
 // stem.config.json goes before the folder's config.json. Throws DataError.
 Model load_model(const std::string& path);
+InputSpec load_model_input(const std::string& path);  // how it reads inputs; of a .safetensors model without reading its weights
 
 // The content of config.json, and a model made from it, its weights still to be filled in. `where` leads the DataError of a wrong one.
 nlohmann::json model_config(const Net& net, const InputSpec& input);

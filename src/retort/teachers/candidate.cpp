@@ -3,30 +3,11 @@
 #include <filesystem>
 
 #include "retort/base/error.h"
+#include "retort/data/renormalisation.h"
 #include "retort/nets/model_file.h"
 
 namespace retort {
 namespace {
-
-// x -> x * scale + shift, by channel: from one normalisation to another.
-struct Renormalisation {
-  Tensor scale, shift;
-  Tensor operator()(const Tensor& x) const { return x * scale.to(x.device()) + shift.to(x.device()); }
-};
-
-Renormalisation between(const InputSpec& given, const InputSpec& own) {
-  const size_t channels = static_cast<size_t>(given.images() ? given.shape[given.shape.size() - 3] : given.shape[0]);
-  const auto list = [&](const std::vector<double>& values, double otherwise) { return values.empty() ? std::vector<double>(channels, otherwise) : values; };
-  const auto mean = list(given.mean, 0), deviation = list(given.deviation, 1), own_mean = list(own.mean, 0), own_deviation = list(own.deviation, 1);
-  std::vector<double> scale, shift;
-  for (size_t c = 0; c < channels; ++c) {
-    scale.push_back(deviation[c] / own_deviation[c]);
-    shift.push_back((mean[c] - own_mean[c]) / own_deviation[c]);
-  }
-  std::vector<int64_t> shape(given.shape.size() + 1, 1);
-  shape[given.images() ? shape.size() - 3 : 1] = static_cast<int64_t>(channels);
-  return {at::tensor(scale, at::kFloat).view(shape), at::tensor(shift, at::kFloat).view(shape)};
-}
 
 class RenormalisingTeacher final : public Teacher {
  public:
@@ -63,7 +44,7 @@ std::unique_ptr<Teacher> reading_its_own_way(std::unique_ptr<Teacher> teacher, c
   }
   if (own.table != given.table) throw DataError(name + ": encodes the columns of its table in another way than the data", "it can only be asked about data prepared as it learned them");
   if (own.mean == given.mean && own.deviation == given.deviation) return teacher;
-  return std::make_unique<RenormalisingTeacher>(std::move(teacher), own, between(given, own));
+  return std::make_unique<RenormalisingTeacher>(std::move(teacher), own, Renormalisation(given, own));
 }
 
 std::unique_ptr<Teacher> open_candidate(const std::string& given, const InputSpec& data, at::Device device, Seed seed) {

@@ -53,10 +53,8 @@ void start_from(Net& net, const Net& model, const std::string& from) {
 Net trained_first(ClassifierRun& c, Seed seed) {
   Splits parts = teacher_splits(c.run, c.first, c.splits, c.data_knobs);
   parts.train = parts.train.take(at::nonzero(parts.train.labels >= 0).squeeze(1));
-  const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
-  const Net net = make_net(c.first.teacher.net, parts.train.spec.shape, parts.train.classes(), seed.stream("net"));
   const std::string phase = ++c.firsts == 1 ? "first" : fmt::format("first-{}", c.firsts);
-  return trained_teacher(c.run, c.first, phase, seed, parts, {"", net, *learns_labels});
+  return label_teacher(c.run, c.first, phase, seed, parts);
 }
 
 int64_t bytes_of(const std::string& path) {
@@ -172,7 +170,7 @@ ClassifierRun prepare_classifier(Run& run, Access needs) {
     require_access(*c.teacher, needs, fmt::format("the method '{}' with views.policy = \"fixed-ensemble\"", run.settings.method));
   }
   if (c.student_knobs.alone) {
-    const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
+    const auto learns_labels = label_objective();
     Net alone = c.make_student(run.seed.stream("student"));
     c.fit("alone", alone, *learns_labels);
     c.show("alone", alone);

@@ -44,6 +44,10 @@ Tensor label_loss(const Tensor& logits, const Batch& batch) {
 
 Tensor label_loss(const Step& step) { return label_loss(step.logits, step.batch); }
 
+std::unique_ptr<Objective> label_objective() {
+  return objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
+}
+
 Loss label_and_teacher_loss(const Tensor& logits, const Batch& batch, const Tensor& teacher_logits, double temperature, double w_ce, double w_kd) {
   const auto weighted = [&](const Tensor& ce, const Tensor& kd) { return Loss().add("ce", ce, w_ce).add("kd", kd, w_kd); };
   if (w_kd == 0) return Loss().add("ce", label_loss(logits, batch), w_ce);

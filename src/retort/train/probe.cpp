@@ -58,7 +58,7 @@ Probed probe(Run& run, const std::string& phase, const Dataset& train_features, 
   if ((rows.labels >= 0).sum().item<int64_t>() == 0) throw DataError(phase + ": no training row has a label, and a probe learns from labels", "keep some labels, or leave the probe out");
   standardise(rows, test);
   Net linear = make_net("linear", rows.spec.shape, rows.classes(), seed.stream("net"));
-  const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
+  const auto learns_labels = label_objective();
   TrainJob job;
   job.phase = phase;
   job.student = &linear;

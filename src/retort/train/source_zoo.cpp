@@ -31,11 +31,9 @@ std::unique_ptr<Teacher> make_source(Run& run, const ZooEntry& entry, const Spli
     return net_teacher(net, show);
   }
   const Splits learnt = load_splits(entry.source.data, run.seed.stream("data"));
-  const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
-  const Dataset& data = learnt.train;
-  Net net = trained_teacher(run, entry.source, "source-" + entry.name, seed, learnt, {"", make_net(t.net, data.spec.shape, data.classes(), seed.stream("net")), *learns_labels});
+  Net net = label_teacher(run, entry.source, "source-" + entry.name, seed, learnt);
   net.to(run.device);
-  return reading_its_own_way(net_teacher(net, show), data.spec, given, "source " + entry.name);
+  return reading_its_own_way(net_teacher(net, show), learnt.train.spec, given, "source " + entry.name);
 }
 
 }  // namespace

@@ -41,12 +41,6 @@ std::string recipe_of_member(const TeacherSource& source, Seed seed, Seed data_s
                      written(knobs_of(views)), written(knobs_of(train)));
 }
 
-Net train_member(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits) {
-  const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
-  const Dataset& data = splits.train;
-  return trained_teacher(run, source, phase, seed, splits, {"", make_net(source.teacher.net, data.spec.shape, data.classes(), seed.stream("net")), *learns_labels});
-}
-
 // The same names in another order would teach every sample wrongly, without a sign.
 void check_order(const std::vector<std::string>& teachers, const std::vector<std::string>& own, const std::string& path) {
   if (teachers == own || teachers.size() != own.size() || !std::is_permutation(own.begin(), own.end(), teachers.begin())) return;
@@ -126,6 +120,12 @@ Net trained_teacher(Run& run, const TeacherSource& source, const std::string& ph
   return net;
 }
 
+Net label_teacher(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits) {
+  const auto learns_labels = label_objective();
+  const Dataset& data = splits.train;
+  return trained_teacher(run, source, phase, seed, splits, {"", make_net(source.teacher.net, data.spec.shape, data.classes(), seed.stream("net")), *learns_labels});
+}
+
 Splits teacher_splits(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data) {
   DataKnobs own = source.data, runs = data;
   return written(knobs_of(own)) == written(knobs_of(runs)) ? splits : load_splits(source.data, run.seed.stream("data"), &splits.train.spec);
@@ -148,7 +148,7 @@ std::optional<InputSpec> teacher_reads(const TeacherSource& source) {
   std::optional<InputSpec> reads;
   if (source.teacher.kind != "file") return reads;
   for (const auto& path : source.teacher.files) {
-    const InputSpec own = load_model(path).input;
+    const InputSpec own = load_model_input(path);
     if (!reads) {
       reads = own;
     } else if (!read_alike(*reads, own)) {
@@ -171,7 +171,7 @@ std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, con
       const Seed member = seed.stream("member", static_cast<uint64_t>(i));
       const std::string phase = t.members == 1 ? "teacher" : fmt::format("teacher-{}", i + 1);
       Net net = t.kind == "random" ? make_net(t.net, splits.train.spec.shape, classes, member.stream("net"))
-                                   : train_member(run, source, phase, member, learnt);
+                                   : label_teacher(run, source, phase, member, learnt);
       net.to(run.device);
       members.push_back(net_teacher(net, show));
     }

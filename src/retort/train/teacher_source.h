@@ -42,6 +42,8 @@ struct TeacherTask {
 };
 // Trains it as [teacher.train] and [teacher.views] say, on `splits`, or finds it in run.place.cache.
 Net trained_teacher(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits, TeacherTask task);
+// One that learns the labels, drawn as source.teacher.net from seed.stream("net").
+Net label_teacher(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits);
 
 // `splits`: the run's own, used where the teacher learns from the same data. Trained teachers are kept in run.place.cache under the digest of
 // everything that made them; processes that need the same one wait for each other. Throws ConfigError when classes disagree.

@@ -94,6 +94,7 @@ class Objective {
 };
 
 std::unique_ptr<Objective> objective(Wanted wanted, std::function<Loss(const Step&)> loss);
+std::unique_ptr<Objective> label_objective();  // label_loss alone, as the term "ce"
 
 struct TrainJob {
   std::string phase = "student";       // names the checkpoint and the rows of metrics.jsonl

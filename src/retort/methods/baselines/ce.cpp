@@ -10,7 +10,7 @@ struct CeKnobs {
 Method ce() {
   return classifier_method<CeKnobs>(
       MethodInfo("ce").in("baselines").idea("learn from the labels alone: what every method has to beat"),
-      [](const CeKnobs&) { return objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); }); });
+      [](const CeKnobs&) { return label_objective(); });
 }
 
 }  // namespace retort::baselines

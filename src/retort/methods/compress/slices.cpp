@@ -3,7 +3,7 @@
 #include "retort/base/error.h"
 #include "retort/losses/features.h"
 #include "retort/losses/soft_targets.h"
-#include "retort/methods/compress/amd.h"
+#include "retort/methods/compress/assistant_choice.h"
 #include "retort/nets/linear_map.h"
 
 namespace retort::compress {

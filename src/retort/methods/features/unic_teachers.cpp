@@ -1,6 +1,7 @@
 #include "retort/methods/features/unic_teachers.h"
 
 #include "retort/base/error.h"
+#include "retort/data/renormalisation.h"
 #include "retort/nets/model_file.h"
 #include "retort/train/projector.h"
 
@@ -85,13 +86,7 @@ Dataset UnicTeacher::read(Dataset data) const {
 
 Tensor UnicTeacher::read(const Tensor& inputs, const InputSpec& prepared) const {
   if (prepared.mean == reads.mean && prepared.deviation == reads.deviation) return inputs;
-  std::vector<int64_t> shape(static_cast<size_t>(inputs.dim()), 1);
-  shape[static_cast<size_t>(prepared.images() ? inputs.dim() - 3 : 1)] = -1;
-  const auto along = [&](const std::vector<double>& values, double otherwise) {
-    return (values.empty() ? at::full({1}, otherwise) : at::tensor(values, at::kFloat)).view(shape).to(inputs.device());
-  };
-  const Tensor raw = inputs * along(prepared.deviation, 1) + along(prepared.mean, 0);
-  return (raw - along(reads.mean, 0)) / along(reads.deviation, 1);
+  return Renormalisation(prepared, reads)(inputs);
 }
 
 std::vector<UnicTeacher> make_unic_teachers(ClassifierRun& c, const std::vector<UnicTeacherPlan>& plans) {
@@ -115,7 +110,7 @@ std::vector<UnicTeacher> make_unic_teachers(ClassifierRun& c, const std::vector<
       net = make_net(knobs.net, c.splits.train.spec.shape, learnt.train.classes(), seed.stream("net"));
     }
     if (knobs.kind == "train") {
-      const auto learns_labels = objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
+      const auto learns_labels = label_objective();
       TeacherSource source;
       source.teacher.net = knobs.net;
       source.data = c.data_knobs;

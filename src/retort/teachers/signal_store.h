@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "retort/base/error.h"
 #include "retort/base/knobs.h"
 #include "retort/base/mapped_file.h"
 #include "retort/data/dataset.h"
@@ -61,7 +62,8 @@ std::string difference(const SignalHeader& a, const SignalHeader& b);
 using TextRow = std::vector<Completion>;   // the samples of one prompt
 
 struct SignalBlock {
-  int64_t number = 0, rows = 0, first_row = 0;  // rows 0 where not even the block's header can be read
+  int64_t number = 0, rows = 0, first_row = 0;  // rows 0 where not even the block's header can be read, and where it was struck out
+  bool struck = false;                     // its damage was mended by a writer: it holds nothing any more
   size_t offset = 0, bytes = 0;            // in the file
   std::vector<size_t> starts, sizes;       // of the columns: their place in the file
   std::vector<uint32_t> checksums;
@@ -101,30 +103,33 @@ class SignalStore {
   size_t whole_bytes() const { return whole_bytes_; }   // where the last whole block ends
   size_t torn_bytes() const { return torn_bytes_; }     // behind it, of a writer that was stopped
   const std::vector<SignalBlock>& blocks() const { return blocks_; }
+  bool whole(size_t block) const;                       // whether all of it can be read (or it was struck out)
   const char* bytes() const { return bytes_.data(); }
   size_t size() const { return bytes_.size(); }
 
  private:
-  friend class SignalWriter;
+  friend class SignalRows;                              // copies rows from store to store
   struct Place {
     size_t block;
     int64_t row;                                        // in the block
   };
-  void find_blocks();
+  void find_blocks(size_t offset);
+  void drop_torn_block();
   void fill_table(Damaged damaged);
   bool whole(size_t block, size_t column) const;        // by its checksum
-  bool whole(size_t block) const;
-  void check(size_t block, size_t column) const;        // throws DataError
+  bool header_whole(size_t block) const;
   std::string fault(size_t block) const;
-  std::string ids_of(size_t block) const;
+  const int64_t* ids_of(size_t block) const;
+  bool ids_known(size_t block) const;
   size_t index_of(const std::string& column) const;
   std::vector<Place> places(size_t column, const Tensor& ids) const;
+  DataError unknown(int64_t id) const;
+  std::string_view row_bytes(size_t column, Place place) const;
 
   MappedFile bytes_;
   std::string name_;
   SignalHeader header_;
   std::vector<SignalBlock> blocks_;
-  std::vector<bool> known_;                             // whether the ids of a block are known
   IdTable table_;
   std::vector<std::pair<int64_t, size_t>> runs_;        // first row of the table and block, of every readable block
   bool sealed_ = false;

@@ -308,7 +308,7 @@ TEST(SignalStore, PackedTopkAnswersLikePlain) {
   EXPECT_TRUE(at::equal(a.labels, b.labels));
   EXPECT_TRUE(at::equal(std::get<0>(a.topk_indices.sort(1)), std::get<0>(b.topk_indices.sort(1))));
   const Tensor p = spread_topk(a.topk_values, a.topk_indices, a.topk_tail, 40), q = spread_topk(b.topk_values, b.topk_indices, b.topk_tail, 40);
-  EXPECT_LT((p.exp() * (p - q)).sum(1).max().item<double>(), 0.05);
+  EXPECT_LT((p.exp() * (p - q)).sum(1).max().item<double>(), 0.1);
   EXPECT_TRUE(at::allclose(a.topk_tail.exp(), b.topk_tail.exp(), 0, 2e-3));
 }
 

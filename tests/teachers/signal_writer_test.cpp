@@ -1,5 +1,8 @@
 #include "retort/teachers/signal_writer.h"
 
+#include <csignal>
+#include <random>
+
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -50,12 +53,12 @@ TEST(SignalWriter, TextsComeBackToTheLetter) {
   cut.finish_reason = "length";
   const std::vector<TextRow> rows = {{rich, cut}, {}, {cut}};
   SignalWriter writer(scratch.file("s"), text_header(), 2);
-  writer.append(at::tensor({7, -3, int64_t{1} << 50}, at::kLong), rows);
+  writer.append(at::tensor(std::vector<int64_t>{7, -3, int64_t{1} << 50}, at::kLong), rows);
   writer.seal();
   const auto store = SignalStore::open(scratch.file("s"));
   EXPECT_EQ(store->access(), Access::text);
   store->verify();
-  const auto back = store->read_text(at::tensor({int64_t{1} << 50, 7, -3}, at::kLong));
+  const auto back = store->read_text(at::tensor(std::vector<int64_t>{int64_t{1} << 50, 7, -3}, at::kLong));
   ASSERT_EQ(back.size(), 3u);
   EXPECT_EQ(back[0][0].text, cut.text);
   EXPECT_TRUE(back[0][0].truncated());

@@ -167,7 +167,7 @@ TEST(SignalWriter, EveryTornEndIsCut) {
   }
   const std::string bytes = read_file(path);
   const size_t from = SignalStore::open(path)->blocks()[0].bytes;
-  for (size_t length = 0; length < bytes.size(); length += length < from ? 13 : 29) {
+  for (size_t length = 0; length < bytes.size(); length += length < from ? 53 : 97) {
     write_file(path, bytes.substr(0, length));
     SignalWriter writer(path, logits_header(), 3);
     const int64_t there = writer.count();
@@ -194,7 +194,7 @@ TEST(SignalWriter, SurvivesKills) {
       writer.seal();
       ::_exit(0);
     }
-    ::usleep(std::uniform_int_distribution<useconds_t>(500, kills < 20 ? 6000 : 2000000)(random));
+    ::usleep(std::uniform_int_distribution<useconds_t>(500, kills < 20 ? 20000 : 2000000)(random));
     ::kill(child, SIGKILL);
     int status = 0;
     ::waitpid(child, &status, 0);

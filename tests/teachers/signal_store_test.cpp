@@ -185,39 +185,38 @@ std::string small_file(bool sealed) {
   return read_file(scratch.file("s")).substr(0, sealed ? std::string::npos : store->whole_bytes());
 }
 
+std::shared_ptr<const SignalStore> store_of(const std::string& bytes) {
+  MappedFile memory = MappedFile::create("", std::max<size_t>(bytes.size(), 1));
+  std::memcpy(memory.data(), bytes.data(), bytes.size());
+  return std::make_shared<SignalStore>(std::move(memory), "f");
+}
+
 TEST(SignalStore, EveryFlippedByteIsFound) {
-  Scratch scratch;
-  const std::string path = scratch.file("s");
   for (const bool sealed : {true, false}) {
     const std::string bytes = small_file(sealed);
-    write_file(path, bytes);
-    EXPECT_NO_THROW(SignalStore::open(path)->verify());
+    EXPECT_NO_THROW(store_of(bytes)->verify());
     for (size_t i = 0; i < bytes.size(); ++i) {
       std::string changed = bytes;
       changed[i] = static_cast<char>(changed[i] ^ (i % 2 ? 0xff : 1));
-      write_file(path, changed);
-      const Caught error = caught<DataError>([&] { SignalStore::open(path)->verify(); });
-      EXPECT_EQ(error.line.find(path), 0u) << i << error.line;
+      const Caught error = caught<DataError>([&] { store_of(changed)->verify(); });
+      EXPECT_EQ(error.line.find("f: "), 0u) << i << error.line;
       EXPECT_EQ(error.line.find('\n'), std::string::npos) << i;
     }
   }
 }
 
 TEST(SignalStore, EveryTruncationOpensToWholeBlocksOrIsRefused) {
-  Scratch scratch;
-  const std::string path = scratch.file("s"), bytes = small_file(true);
-  write_file(path, bytes);
-  const auto whole = SignalStore::open(path);
+  const std::string bytes = small_file(true);
+  const auto whole = store_of(bytes);
   const Tensor logits = whole->read("logits", whole->ids());
   const size_t header = whole->blocks()[0].offset;
   const auto ends_at = [&](size_t block) { return whole->blocks()[block].offset + whole->blocks()[block].bytes; };
   for (size_t length = 0; length < bytes.size(); ++length) {
-    write_file(path, bytes.substr(0, length));
     if (length < header) {
-      EXPECT_EQ(caught<DataError>([&] { SignalStore::open(path); }).line.find(path + ": not a signal store: "), 0u) << length;
+      EXPECT_EQ(caught<DataError>([&] { store_of(bytes.substr(0, length)); }).line.find("f: not a signal store: "), 0u) << length;
       continue;
     }
-    const auto store = SignalStore::open(path);
+    const auto store = store_of(bytes.substr(0, length));
     const int64_t rows = length >= ends_at(1) ? 4 : length >= ends_at(0) ? 2 : 0;
     ASSERT_EQ(store->count(), rows) << length;
     EXPECT_FALSE(store->sealed());

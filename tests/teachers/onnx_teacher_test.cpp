@@ -54,8 +54,10 @@ TEST(OnnxTeacher, FindsASoftmaxAtTheEnd) {
 TEST(OnnxTeacher, AFileWrittenForOneInputIsAskedOneAtATime) {
   const Scratch scratch;
   const std::string path = scratch.file("a.onnx");
-  write_onnx(path, {1, 2, 3, 4}, {{"Reshape", {"x", "shape"}, {"flat"}, {}}, {"Gemm", {"flat", "w", "b"}, {"logits"}, {{"transB", 1}}}},
-             {{"shape", at::tensor({int64_t{1}, int64_t{24}})}, {"w", weight()}, {"b", bias()}}, {"logits"});
+  // A constant of one row is joined to the input: no other batch fits.
+  write_onnx(path, {1, 2, 3, 4},
+             {{"Flatten", {"x"}, {"flat"}, {{"axis", 1}}}, {"Concat", {"flat", "more"}, {"long"}, {{"axis", 1}}}, {"Gemm", {"long", "w", "b"}, {"logits"}, {{"transB", 1}}}},
+             {{"more", at::ones({1, 2})}, {"w", at::cat({weight(), at::zeros({3, 2})}, 1)}, {"b", bias()}}, {"logits"});
   const auto teacher = onnx_teacher(path, 3, kShape);
   EXPECT_LT((asked(*teacher, 5) - expected(5)).abs().max().item<double>(), 1e-5);
 }

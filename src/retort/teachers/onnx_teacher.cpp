@@ -2,6 +2,7 @@
 
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/dnn.hpp>
+#include <opencv2/dnn/all_layers.hpp>
 
 #include "retort/base/error.h"
 #include "retort/base/file.h"
@@ -18,7 +19,7 @@ std::string meaning(const cv::Exception& error) {
   for (char& c : text) c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   if (const size_t where = text.rfind(" in function "); where != std::string::npos && where > 0) text.resize(where);
   while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text.size() > 300 ? text.substr(0, 300) + "…" : text;
+  return text.size() > 200 ? text.substr(0, 200) + "…" : text;
 }
 
 // OpenCV tells the terminal what it throws.

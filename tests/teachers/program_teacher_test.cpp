@@ -15,6 +15,9 @@ std::vector<std::string> python(const Scratch& scratch, const std::string& body)
   return {"python3", scratch.file("score.py")};
 }
 
+// One that says the same to every question.
+std::vector<std::string> always(const std::string& answer) { return {"sh", "-c", "while read -r line; do echo \"$0\"; done", answer}; }
+
 Wanted logits() {
   Wanted wanted;
   wanted.logits = true;
@@ -50,50 +53,51 @@ TEST(ProgramTeacher, IsToldIdsAndShape) {
 }
 
 TEST(ProgramTeacher, ProbabilitiesBecomeLogits) {
-  const Scratch scratch;
-  const auto teacher = program_teacher(python(scratch, "return json.dumps({'probs': [[0.5, 0.5, 0]] * len(q['ids'])})"), 3);
+  const auto teacher = program_teacher(always(R"({"probs": [[0.5, 0.5, 0], [0.5, 0.5, 0]]})"), 3);
   const Tensor said = teacher->ask(at::arange(2), at::zeros({2, 4}), false, logits()).logits;
   EXPECT_TRUE(at::allclose(said.softmax(1), at::tensor({0.5, 0.5, 0.0}).to(at::kFloat).expand({2, 3}), 0, 2e-6));
   EXPECT_TRUE(said.isfinite().all().item<bool>());
 }
 
 TEST(ProgramTeacher, LabelsShowNoMore) {
-  const Scratch scratch;
-  const auto command = python(scratch, "return json.dumps({'labels': [1] * len(q['ids'])})");
+  const auto command = always(R"({"labels": [1]})");
   const auto tried = program_teacher(command, 3, 60, Access::logits, at::zeros({1, 4}));
   EXPECT_EQ(tried->access(), Access::hard_labels);
-  EXPECT_THROW(tried->ask(at::arange(2), at::zeros({2, 4}), false, logits()), AccessError);
-  EXPECT_TRUE(at::equal(tried->ask(at::arange(2), at::zeros({2, 4}), false, {false, true}).labels, at::ones({2}, at::kLong)));
+  EXPECT_THROW(tried->ask(at::arange(1), at::zeros({1, 4}), false, logits()), AccessError);
+  EXPECT_TRUE(at::equal(tried->ask(at::arange(1), at::zeros({1, 4}), false, {false, true}).labels, at::ones({1}, at::kLong)));
   const auto untried = program_teacher(command, 3);
   EXPECT_EQ(untried->access(), Access::logits);
-  EXPECT_THROW(untried->ask(at::arange(2), at::zeros({2, 4}), false, logits()), AccessError);
+  EXPECT_THROW(untried->ask(at::arange(1), at::zeros({1, 4}), false, logits()), AccessError);
 }
 
 TEST(ProgramTeacher, SaysWhatIsWrongWithAnAnswer) {
   const Scratch scratch;
-  const auto refusal = [&](const std::string& body) {
-    const auto teacher = program_teacher(python(scratch, body), 3);
-    const std::string line = caught<TeacherError>([&] { teacher->ask(at::arange(2), at::zeros({2, 4}), false, logits()); }).line, name = "python3 " + scratch.file("score.py") + ": ";
+  const auto refusal = [&](const std::string& answer) {
+    const auto teacher = program_teacher(always(answer), 3);
+    const std::string name = teacher->about().substr(8) + ": ";  // without "program "
+    const std::string line = caught<TeacherError>([&] { teacher->ask(at::arange(2), at::zeros({2, 4}), false, logits()); }).line;
     EXPECT_EQ(line.find(name), 0u) << line;
     EXPECT_EQ(line.find('\n'), std::string::npos);
     return line.substr(std::min(name.size(), line.size()));
   };
-  EXPECT_EQ(refusal("return 'hello'"), "answered with what is no JSON object: \"hello\"");
-  EXPECT_EQ(refusal("return '[1]'"), "answered with what is no JSON object: \"[1]\"");
-  EXPECT_EQ(refusal("return json.dumps({'scores': [[math.nan] * 3] * 2})"), "answered with what is no JSON object: \"{\"scores\": [[NaN, NaN, NaN], [NaN, NaN, NaN]]}\"");
-  EXPECT_EQ(refusal("return json.dumps({'scores': [[1, 2, None]] * 2})"), "\"scores\" of input 0: null is no finite number");
-  EXPECT_EQ(refusal("return '{\"scores\": [[1, 2, 3], [1, 2, 1e200]]}'"), "\"scores\" of input 1: 1e+200 is no finite number");
-  EXPECT_EQ(refusal("return json.dumps({'scores': [[1, 2, 3]]})"), "1 answers in \"scores\" to 2 inputs");
-  EXPECT_EQ(refusal("return json.dumps({'scores': 5})"), "no list of answers in \"scores\" to 2 inputs");
-  EXPECT_EQ(refusal("return json.dumps({'scores': [[1, 2]] * 2})"), "\"scores\" of input 0: 2 numbers; the data have 3 classes");
-  EXPECT_EQ(refusal("return json.dumps({'probs': [[0.5, 0.5, 0.5]] * 2})"), "\"probs\" of input 0: their sum is 1.5, expected 1");
-  EXPECT_EQ(refusal("return json.dumps({'probs': [[1.5, -0.5, 0]] * 2})"), "\"probs\" of input 0: -0.5 is negative");
-  EXPECT_EQ(refusal("return json.dumps({'labels': [0, 3]})"), "label 3 of input 1: expected a class from 0 to 2");
-  EXPECT_EQ(refusal("return json.dumps({'labels': [0, '1']})"), "label \"1\" of input 1: expected a class from 0 to 2");
-  EXPECT_EQ(refusal("return json.dumps({'answer': 1})"), "answered without \"probs\", \"scores\" or \"labels\": {\"answer\":1}");
-  EXPECT_EQ(refusal("return json.dumps({'ids': [1, 0], 'labels': [0, 1]})"), "answered about other ids than it was asked about");
-  EXPECT_NE(refusal("raise ValueError('no such thing')").find("ended with code 1 before it answered; its stderr: "), std::string::npos);
-  EXPECT_NE(refusal("raise ValueError('no such thing')").find("ValueError: no such thing"), std::string::npos);
+  EXPECT_EQ(refusal("hello"), "answered with what is no JSON object: \"hello\"");
+  EXPECT_EQ(refusal("[1]"), "answered with what is no JSON object: \"[1]\"");
+  EXPECT_EQ(refusal(R"({"scores": [[NaN, 1, 2], [NaN, 1, 2]]})"), "answered with what is no JSON object: \"{\"scores\": [[NaN, 1, 2], [NaN, 1, 2]]}\"");
+  EXPECT_EQ(refusal(R"({"scores": [[1, 2, null], [1, 2, 3]]})"), "\"scores\" of input 0: null is no finite number");
+  EXPECT_EQ(refusal(R"({"scores": [[1, 2, 3], [1, 2, 1e200]]})"), "\"scores\" of input 1: 1e+200 is no finite number");
+  EXPECT_EQ(refusal(R"({"scores": [[1, 2, 3]]})"), "1 answers in \"scores\" to 2 inputs");
+  EXPECT_EQ(refusal(R"({"scores": 5})"), "no list of answers in \"scores\" to 2 inputs");
+  EXPECT_EQ(refusal(R"({"scores": [[1, 2], [1, 2]]})"), "\"scores\" of input 0: 2 numbers; the data have 3 classes");
+  EXPECT_EQ(refusal(R"({"probs": [[0.5, 0.5, 0.5], [1, 0, 0]]})"), "\"probs\" of input 0: their sum is 1.5, expected 1");
+  EXPECT_EQ(refusal(R"({"probs": [[1.5, -0.5, 0], [1, 0, 0]]})"), "\"probs\" of input 0: -0.5 is negative");
+  EXPECT_EQ(refusal(R"({"labels": [0, 3]})"), "label 3 of input 1: expected a class from 0 to 2");
+  EXPECT_EQ(refusal(R"({"labels": [0, "1"]})"), "label \"1\" of input 1: expected a class from 0 to 2");
+  EXPECT_EQ(refusal(R"({"answer": 1})"), "answered without \"probs\", \"scores\" or \"labels\": {\"answer\":1}");
+  EXPECT_EQ(refusal(R"({"ids": [1, 0], "labels": [0, 1]})"), "answered about other ids than it was asked about");
+  const auto raising = program_teacher(python(scratch, "raise ValueError('no such thing')"), 3);
+  const std::string raised = caught<TeacherError>([&] { raising->ask(at::arange(2), at::zeros({2, 4}), false, logits()); }).line;
+  EXPECT_NE(raised.find(scratch.file("score.py") + ": ended with code 1 before it answered; its stderr: "), std::string::npos) << raised;
+  EXPECT_NE(raised.find("ValueError: no such thing"), std::string::npos) << raised;
 
   const auto fickle = program_teacher(python(scratch, "return json.dumps({'labels': [0, 0]} if q['ids'][0] else {'scores': [[0, 0, 0]] * 2})"), 3);
   fickle->ask(at::arange(2), at::zeros({2, 4}), false, {false, true});

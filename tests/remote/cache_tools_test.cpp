@@ -61,6 +61,12 @@ TEST(CacheTools, AnswersTravelAsLines) {
   EXPECT_EQ(export_cache(copy, scratch.file("b.jsonl")), 5);
   EXPECT_EQ(read_file(scratch.file("b.jsonl")), text) << "dates and usage travel too";
   EXPECT_EQ(export_cache(path, "/dev/null"), 5);
+  // A link stays one: what it points to is written.
+  std::filesystem::create_symlink(scratch.file("b.jsonl"), scratch.file("link"));
+  write_file(scratch.file("b.jsonl"), "");
+  EXPECT_EQ(export_cache(path, scratch.file("link")), 5);
+  EXPECT_TRUE(std::filesystem::is_symlink(scratch.file("link")));
+  EXPECT_EQ(read_file(scratch.file("b.jsonl")), text);
   EXPECT_THROW(export_cache(path, scratch.file("no/folder.jsonl")), StorageError);
   EXPECT_THROW(export_cache(path, "/dev/full"), StorageError);
 }

@@ -57,7 +57,7 @@ void tell(const CacheOptions& options, const char* name, int64_t count, const st
 
 void export_lines(const CacheOptions& options) {
   const bool to_stdout = options.lines == "-";
-  const int64_t count = export_cache(options.cache, to_stdout ? "/dev/stdout" : options.lines);
+  const int64_t count = export_cache(options.cache, options.lines);
   tell(options, "exported", count, fmt::format("{}: {} answers", options.lines, with_commas(count)), to_stdout);
 }
 

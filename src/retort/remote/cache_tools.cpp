@@ -31,19 +31,20 @@ int64_t date_from(const std::string& text) {
   return end && !*end ? static_cast<int64_t>(::timegm(&parts)) : -1;
 }
 
-// Lines into a file that appears whole at the end; a device or a pipe is written as it is.
+// Lines into a file that appears whole at the end. A device or a pipe is written as it is, and so is a link (/dev/stdout is one): a rename would put a file
+// in its place. "-" is stdout.
 class LineFile {
  public:
   explicit LineFile(const std::string& path) : path_(path) {
-    const auto kind = std::filesystem::status(path).type();
-    whole_ = kind == std::filesystem::file_type::regular || kind == std::filesystem::file_type::not_found;
+    const auto kind = std::filesystem::symlink_status(path).type();
+    whole_ = path != "-" && (kind == std::filesystem::file_type::regular || kind == std::filesystem::file_type::not_found);
     writing_ = whole_ ? fmt::format("{}.{}.part", path, ::getpid()) : path;
-    file_ = std::fopen(writing_.c_str(), "w");
+    file_ = path == "-" ? stdout : std::fopen(writing_.c_str(), "w");
     if (!file_) fail();
   }
   ~LineFile() {
-    if (file_) std::fclose(file_);
-    if (whole_) ::unlink(writing_.c_str());
+    if (file_ && file_ != stdout) std::fclose(file_);
+    if (whole_ && !finished_) ::unlink(writing_.c_str());
   }
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
@@ -54,14 +55,15 @@ class LineFile {
   void finish() {
     if (std::fflush(file_) != 0 || (whole_ && ::fsync(::fileno(file_)) != 0)) fail();
     if (whole_ && std::rename(writing_.c_str(), path_.c_str()) != 0) fail();
+    finished_ = true;
   }
 
  private:
   [[noreturn]] void fail() const {
-    throw StorageError(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)), "check that its folder exists, may be written and has room");
+    throw StorageError(fmt::format("{}: cannot be written: {}", path_ == "-" ? "stdout" : path_, std::strerror(errno)), "check that its folder exists, may be written and has room");
   }
   std::string path_, writing_;
-  bool whole_ = true;
+  bool whole_ = true, finished_ = false;
   std::FILE* file_ = nullptr;
 };
 

@@ -78,7 +78,7 @@ struct CacheSummary {
 };
 std::vector<CacheSummary> summarise_cache(const std::string& path);
 std::vector<std::pair<std::string, Usage>> ledger_of_cache(const std::string& path);
-// One JSON object a line: {"key", "url", "request", "reply", "usage", "at"}. Import keeps what is there already and returns how many were new.
+// One JSON object a line: {"key", "url", "request", "reply", "usage", "at"}; a file appears whole, "-" is stdout. Import keeps what is there already and returns how many were new.
 int64_t export_cache(const std::string& path, const std::string& jsonl);
 int64_t import_cache(const std::string& path, const std::string& jsonl);  // throws DataError (file:line) and then imports nothing
 // Removes answers older than so many days and, newest kept, beyond so many bytes (0: no such limit); the ledger stays. Returns how many went.

@@ -46,7 +46,7 @@ TEST_F(CacheVerb, ShowsCarriesAndForgets) {
   write_file(path("b.jsonl"), lines.out + "{}\n");
   expect_refused(retort_program({"cache", "import", path("b.jsonl"), "--cache", path("other.db")}), 3, {"b.jsonl:4: \"key\" is missing"});
   EXPECT_EQ(json::parse(retort_program({"cache", "prune", "--keep", "1KB", "--older-than", "3", "--cache", cache, "--json"}).out)["removed"], 0);
-  EXPECT_EQ(json::parse(retort_program({"cache", "prune", "--keep", "100", "--cache", cache, "--json"}).out)["removed"], 2);
+  EXPECT_EQ(json::parse(retort_program({"cache", "prune", "--keep", "50", "--cache", cache, "--json"}).out)["removed"], 2);
   expect_refused(retort_program({"cache", "prune", "--cache", cache}), 2, {"nothing says what may go"});
   expect_refused(retort_program({"cache", "stats", "--cache", path("none.db")}), 3, {"none.db: there is no such file"});
 }

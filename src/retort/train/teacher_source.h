@@ -14,6 +14,9 @@ struct TeacherKnobs {
   std::vector<std::string> files;
   std::vector<double> weights;
   int64_t members = 1, seed = -1;
+  std::vector<std::string> command;
+  double timeout = 60;
+  std::string output = "auto";
   void describe(Knobs& knobs);
   Access shown() const;  // what a teacher of this kind lets be seen, before it is made
 };

@@ -401,7 +401,7 @@ TEST(Asker, CacheThatCannotBeWritten) {
   EXPECT_THROW(Asker asker(knobs), StorageError);
 }
 
-// Asks until the file of answers may grow no further, as on a full disk, and says how many were handed over. In a process of its own, which takes
+// Asks until the file of answers may grow no further, as on a full disk, and says which were handed over. In a process of its own, which takes
 // the limit with it.
 [[noreturn]] void ask_on_a_small_disk(const EndpointKnobs& knobs, const std::string& heard_at) {
   std::signal(SIGXFSZ, SIG_IGN);
@@ -413,7 +413,8 @@ TEST(Asker, CacheThatCannotBeWritten) {
     ::setrlimit(RLIMIT_FSIZE, &small);
     ask_many(asker, 100000, &heard);
   } catch (const StorageError&) {
-    std::ofstream(heard_at) << heard.fresh.size();
+    std::ofstream out(heard_at);
+    for (const int64_t tag : heard.fresh) out << tag << "\n";
     code = 0;
   } catch (...) {
     code = 2;
@@ -433,12 +434,12 @@ TEST(Asker, DiskThatFillsUp) {
   ASSERT_TRUE(WIFEXITED(status));
   ASSERT_EQ(WEXITSTATUS(status), 0);
   // All that was handed over is there, and the file is whole.
-  int64_t heard = 0;
-  std::ifstream(folder.file("heard")) >> heard;
-  ASSERT_GT(heard, 20);
   knobs.cache_mode = "replay-only";
   Asker asker(knobs);
-  EXPECT_EQ(static_cast<int64_t>(ask_many(asker, heard - 20).kept.size()), heard - 20);
+  std::ifstream in(folder.file("heard"));
+  int64_t heard = 0;
+  for (int64_t tag = 0; in >> tag; ++heard) asker.ask(number(tag), check_classifier);
+  EXPECT_GT(heard, 20);
 }
 
 TEST(Asker, AnErrorOfTheCallerStopsTheAsking) {

@@ -139,7 +139,7 @@ void ResponseCache::settle(const Budget& budget, const std::vector<Answered>& an
   for (const Answered& answer : answers) {
     const Usage usage = priced(budget, answer.usage);
     total += usage;
-    if (b.mode == CacheMode::read_write) b.keep.write(answer.key, answer.url, answer.request, answer.reply, usage, now);
+    if (b.mode == CacheMode::read_write && !answer.key.empty()) b.keep.write(answer.key, answer.url, answer.request, answer.reply, usage, now);
     if (answer.reservation != 0) b.let_go.run(answer.reservation);
   }
   b.book.run(budget.name, total.calls, total.prompt_tokens, total.completion_tokens, total.money);

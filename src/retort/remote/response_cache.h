@@ -35,7 +35,7 @@ struct Budget {
 
 // An answer that is to be kept and paid.
 struct Answered {
-  std::string key, url;
+  std::string key, url;  // without a key: booked and not kept, such as a reply that cannot be used
   nlohmann::json request, reply;
   Usage usage;
   int64_t reservation = 0;

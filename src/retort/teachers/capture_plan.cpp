@@ -1,6 +1,6 @@
 #include "retort/teachers/capture_plan.h"
 
-#include <cmath>
+#include <cstdio>
 #include <map>
 
 #include <fmt/format.h>
@@ -74,6 +74,7 @@ class ClassifierPlan : public CapturePlan {
       rows.emplace_back(start, start + width);
     }
     Question question = classifier_question(rows);
+    if (!endpoint_.model.empty()) question.request["model"] = endpoint_.model;
     question.tag = at;
     return question;
   }
@@ -102,27 +103,29 @@ class ClassifierPlan : public CapturePlan {
  private:
   std::pair<int64_t, int64_t> span(int64_t at) const { return {at * endpoint_.items, std::min((at + 1) * endpoint_.items, data_.size())}; }
 
-  // Probabilities become their logarithms, which are logits that sum to one already; scores are logits.
+  // As a live teacher behind this endpoint would say it (http_teacher.h).
   Signals said(const json& reply, int64_t rows) const {
+    const Classified classified = classified_of(reply);
+    const auto mismatch = [&](const std::string& what) {
+      return TeacherError(fmt::format("{}: {}; the data have {} classes", header_.teacher, what, header_.classes), "the endpoint must know the same classes, in the same order, as the data");
+    };
     Signals signals;
-    if (reply.contains("labels") && !reply.contains("probs") && !reply.contains("scores")) {
+    if (!classified.labels.empty()) {
       if (wanted_.logits || wanted_.topk > 0)
-        throw TeacherError(header_.teacher + ": the endpoint says labels only, and more is to be captured", "capture.logits = false, capture.topk = 0, capture.labels = true");
-      signals.labels = at::tensor(reply.at("labels").get<std::vector<int64_t>>(), at::kLong);
-      if (signals.labels.lt(0).any().item<bool>() || signals.labels.ge(header_.classes).any().item<bool>())
-        throw TeacherError(fmt::format("{}: a label that is none of the {} classes", header_.teacher, header_.classes), "the endpoint and the data must mean the same classes");
+        throw TeacherError(header_.teacher + ": answers with labels only, and more is to be captured", "capture.logits = false, capture.topk = 0, capture.labels = true");
+      signals.labels = at::tensor(classified.labels, at::kLong);
+      const auto largest = signals.labels.max().item<int64_t>();
+      if (largest >= header_.classes) throw mismatch(fmt::format("answers with the label {}", largest));
       return signals;
     }
-    const bool probabilities = reply.contains("probs");
-    const auto values = reply.at(probabilities ? "probs" : "scores").get<std::vector<std::vector<float>>>();
+    const auto& values = classified.probabilities.empty() ? classified.scores : classified.probabilities;
     Tensor logits = at::empty({rows, header_.classes});
     for (int64_t row = 0; row < rows; ++row) {
       const auto& from = values.at(static_cast<size_t>(row));
-      if (static_cast<int64_t>(from.size()) != header_.classes)
-        throw TeacherError(fmt::format("{}: an answer of {} numbers; the data have {} classes", header_.teacher, from.size(), header_.classes), "the endpoint and the data must mean the same classes");
+      if (static_cast<int64_t>(from.size()) != header_.classes) throw mismatch(fmt::format("answers with {} values an input", from.size()));
       std::copy(from.begin(), from.end(), logits.data_ptr<float>() + row * header_.classes);
     }
-    signals.logits = probabilities ? logits.clamp_min(1e-12).log() : logits;
+    signals.logits = classified.probabilities.empty() ? logits : logits.clamp_min(1e-6).log().log_softmax(1);
     return derive(std::move(signals), wanted_);
   }
 

@@ -41,6 +41,7 @@ struct Answered {
   int64_t reservation = 0;
 };
 
+// For one thread at a time; another thread or process opens the file for itself. What is still reserved when it goes is let go.
 class ResponseCache {
  public:
   // Makes the file where there is none. An empty path: in memory. Throws StorageError (cannot be written), DataError (another kind of file, damaged).
@@ -53,12 +54,14 @@ class ResponseCache {
   // The kept reply; nothing with mode off. A hit costs nothing. Throws TeacherError in mode replay-only for a miss.
   std::optional<nlohmann::json> find(const std::string& key);
 
-  // Sets aside the worst that a call can cost, over all processes that share the file. Throws BudgetError, naming the limit, what is spent, what other
-  // calls in flight may still cost, and what this one would.
+  // Sets aside the worst that a call can cost, over all processes that share the file; those that died hold nothing. Money that is 0 is worked out from the
+  // prices. A budget without limits needs no reservation: 0. Throws BudgetError, naming the limit, what is spent, what other calls in flight may still cost, and
+  // what this one would.
   int64_t reserve(const Budget& budget, const Usage& worst);
   // The call brought nothing that must be paid (refused, connection lost before an answer).
   void release(int64_t reservation);
-  // In one transaction: keeps the replies (mode read-write), books what they cost, ends their reservations. When it returns, a kill loses none of them.
+  // In one transaction: keeps the replies (mode read-write; the first answer to a request stays), books what they cost (money that is 0 is worked out from
+  // the prices), ends their reservations. When it returns, a kill loses none of them. Throws StorageError, and then nothing of it happened.
   void settle(const Budget& budget, const std::vector<Answered>& answers);
   Usage spent(const std::string& budget) const;
 

@@ -21,16 +21,6 @@ struct CaptureVerb {
   bool dry_run = false, resume = false, batch = false, json = false, quiet = false;
 };
 
-// [capture], beside CaptureOptions and TextKnobs.
-struct CaptureKnobs {
-  std::string part = "train";
-  double latency = 1;
-  void describe(Knobs& knobs) {
-    knobs("part", part, "which rows of the data; all: every part", one_of({"train", "unlabelled", "validation", "test", "all"}));
-    knobs("latency", latency, "seconds that --dry-run takes a call to last", above(0));
-  }
-};
-
 // Everything that the recipe says.
 struct CaptureRecipe {
   Run run;
@@ -44,7 +34,6 @@ struct CaptureRecipe {
   bool about_texts() const { return endpoint && endpoint->api != "classifier"; }
 };
 
-// Labels are asked for with hard answers only where nothing is said of logits.
 CaptureRecipe read_recipe(const CaptureVerb& verb) {
   CaptureRecipe r{Run(Recipe::load(find_named("recipe", "recipes", verb.recipe), verb.sets), /*resume=*/true), {}, {}, {}, {}, {}, {}, {}};
   Recipe& recipe = r.run.recipe;
@@ -67,6 +56,10 @@ CaptureRecipe read_recipe(const CaptureVerb& verb) {
   } else {
     read("data", r.data);
     if (!r.endpoint) r.teacher = read_teacher_source(r.run, r.data, recipe.read<ViewKnobs>("views"));
+    if (r.teacher && r.teacher->teacher.kind == "http") {  // asked without a teacher's pauses between batches
+      r.endpoint = r.teacher->endpoint;
+      r.teacher.reset();
+    }
   }
   return r;
 }

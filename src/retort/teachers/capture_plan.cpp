@@ -37,6 +37,11 @@ void TextKnobs::describe(Knobs& knobs) {
   knobs("stop", stop, "texts that end a completion");
 }
 
+void CaptureKnobs::describe(Knobs& knobs) {
+  knobs("part", part, "which rows of the data; all: every part", one_of({"train", "unlabelled", "validation", "test", "all"}));
+  knobs("latency", latency, "seconds that --dry-run takes a call to last", above(0));
+}
+
 namespace {
 
 class ClassifierPlan : public CapturePlan {

@@ -25,6 +25,13 @@ struct TextKnobs {
   void describe(Knobs& knobs);
 };
 
+// [capture] too: which rows.
+struct CaptureKnobs {
+  std::string part = "train";
+  double latency = 1;
+  void describe(Knobs& knobs);
+};
+
 using HasId = std::function<bool(int64_t id)>;
 
 class CapturePlan {

@@ -6,6 +6,7 @@
 #include "retort/base/interrupt.h"
 #include "retort/base/progress.h"
 #include "retort/catalogue/places.h"
+#include "retort/cli/parts.h"
 #include "retort/cli/print.h"
 #include "retort/cli/verbs.h"
 #include "retort/teachers/capture_job.h"
@@ -64,20 +65,12 @@ CaptureRecipe read_recipe(const CaptureVerb& verb) {
   return r;
 }
 
-Dataset part_of(const Splits& splits, const std::string& part) {
-  if (part == "train") return splits.train;
-  if (part == "unlabelled") return splits.unlabelled;
-  if (part == "validation") return splits.validation;
-  if (part == "test") return splits.test;
-  Dataset all = splits.train;
-  all.extra.clear();
-  for (const Dataset* more : {&splits.unlabelled, &splits.validation, &splits.test}) {
-    if (more->size() == 0) continue;
-    all.inputs = at::cat({all.inputs, more->inputs});
-    all.labels = at::cat({all.labels, more->labels});
-    all.ids = at::cat({all.ids, more->ids});
-  }
-  return all;
+// The rows of this shard.
+Dataset rows_of(const CaptureRecipe& r, const Splits& splits, const Shard& shard) {
+  const Dataset whole = r.capture.part == "train" ? learnt_from(splits) : part_of(splits, r.capture.part);
+  if (whole.size() == 0) throw DataError(fmt::format("{}: the {} part is empty", r.data.source, r.capture.part), "choose another with capture.part");
+  if (shard.index >= whole.size()) throw ConfigError(fmt::format("--shard {}/{}: there are {} samples", shard.index, shard.count, whole.size()), "take fewer shards");
+  return shard.count == 1 ? whole : whole.take(at::tensor(shard.rows(whole.size()), at::kLong));
 }
 
 std::string store_path(const CaptureVerb& verb, const Shard& shard) {
@@ -129,9 +122,7 @@ void capture_teacher(const CaptureVerb& verb, CaptureRecipe& r, const Shard& sha
   }
   const std::optional<InputSpec> reads = teacher_reads(*r.teacher);
   const Splits splits = load_splits(r.data, run.seed.stream("data"), reads ? &*reads : nullptr);
-  const Dataset whole = part_of(splits, r.capture.part);
-  if (whole.size() == 0) throw DataError(fmt::format("{}: the {} part is empty", r.data.source, r.capture.part), "choose another with capture.part");
-  const Dataset data = whole.take(at::tensor(shard.rows(whole.size()), at::kLong));
+  const Dataset data = rows_of(r, splits, shard);
   if (verb.dry_run) {
     CaptureEstimate estimate;
     estimate.samples = data.size();
@@ -169,9 +160,7 @@ void capture_endpoint(const CaptureVerb& verb, CaptureRecipe& r, const Shard& sh
     prompts = std::make_shared<const PromptFile>(r.texts.prompts);
     if (shard.index >= prompts->size()) throw ConfigError(fmt::format("--shard {}: there are {} prompts", verb.shard, prompts->size()), "take fewer shards");
   } else {
-    const Dataset whole = part_of(load_splits(r.data, r.run.seed.stream("data")), r.capture.part);
-    if (whole.size() == 0) throw DataError(fmt::format("{}: the {} part is empty", r.data.source, r.capture.part), "choose another with capture.part");
-    data = whole.take(at::tensor(shard.rows(whole.size()), at::kLong));
+    data = rows_of(r, load_splits(r.data, r.run.seed.stream("data")), shard);
   }
   const auto plan_with = [&](int64_t size) {
     return prompts ? text_plan(prompts, shard.rows(prompts->size()), endpoint, r.texts, r.signals, size) : classifier_plan(data, endpoint, r.signals);

@@ -38,7 +38,7 @@ void TextKnobs::describe(Knobs& knobs) {
 }
 
 void CaptureKnobs::describe(Knobs& knobs) {
-  knobs("part", part, "which rows of the data; all: every part", one_of({"train", "unlabelled", "validation", "test", "all"}));
+  knobs("part", part, "which rows of the data; train: with those whose labels were taken away; all: every part", one_of({"train", "validation", "test", "all"}));
   knobs("latency", latency, "seconds that --dry-run takes a call to last", above(0));
 }
 

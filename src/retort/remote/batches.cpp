@@ -11,6 +11,8 @@
 #include "retort/base/interrupt.h"
 #include "retort/base/progress.h"
 #include "retort/base/sha256.h"
+#include "retort/remote/reply_text.h"
+#include "retort/remote/retry.h"
 
 namespace retort {
 
@@ -149,10 +151,10 @@ class BatchClient {
       request.total_seconds = std::max(endpoint_.total_seconds, 3600.0);  // these are big files
       request.max_bytes = max_bytes;
       reply = http_.ask(std::move(request));
+      if (const std::string key = endpoint_.key(); key.size() >= 8) reply.body = without(std::move(reply.body), key);  // a server that repeats what it was sent
       if (reply.status >= 200 && reply.status < 300) return std::move(reply.body);
-      const bool again = reply.status == 0 || reply.status == 408 || reply.status == 409 || reply.status == 429 || reply.status >= 500;
-      if (!again || attempt + 1 == endpoint_.tries) break;
-      pause(reply.retry_after >= 0 ? reply.retry_after : std::min(endpoint_.retry_cap, endpoint_.retry_base * double(int64_t{1} << std::min<int64_t>(attempt, 20))));
+      if (!worth_another_try(reply) || attempt + 1 == endpoint_.tries) break;
+      pause(wait_before_try(attempt + 1, endpoint_.retry_base, endpoint_.retry_cap, reply.retry_after, /*dice=*/1));
     }
     throw TeacherError(fmt::format("{} {}: {}", method, shown_url(joined_url(endpoint_.url, path)), reply.status == 0 ? reply.failure : fmt::format("status {}: {:.120}", reply.status, one_line(reply.body))),
                        reply.status == 404 ? "this endpoint may have no batches; capture without --batch" : "what is under way goes on at the provider; --resume collects it");

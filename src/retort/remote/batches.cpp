@@ -121,7 +121,8 @@ class BatchClient {
  private:
   void start(Sent& part, const std::string& server_path) {
     const json wish = {{"input_file_id", part.file}, {"endpoint", server_path}, {"completion_window", fmt::format("{:g}h", knobs_.hours)}};
-    part.id = text_of(call("POST", "/batches", wish.dump(), "application/json"), "id", "/batches");
+    // Tried once: a reply that was lost may have made the batch, and adopt() finds out.
+    part.id = text_of(call("POST", "/batches", wish.dump(), "application/json", /*tries=*/1), "id", "/batches");
     keep_state();
   }
 
@@ -130,16 +131,17 @@ class BatchClient {
     throw TeacherError(fmt::format("{}: the reply has no \"{}\": {:.80}", path, key, reply.dump()), "this endpoint may have no batches; capture without --batch");
   }
 
-  json call(const std::string& method, const std::string& path, const std::string& body, const std::string& type) {
-    const std::string text = raw(method, path, body, type, int64_t{64} << 20);
+  json call(const std::string& method, const std::string& path, const std::string& body, const std::string& type, int64_t tries = 0) {
+    const std::string text = raw(method, path, body, type, int64_t{64} << 20, tries);
     const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (value.is_object()) return value;
     throw TeacherError(fmt::format("{}: the reply is not a JSON object: {:.60}", shown_url(joined_url(endpoint_.url, path)), one_line(text)), "this endpoint may have no batches; capture without --batch");
   }
 
-  std::string raw(const std::string& method, const std::string& path, const std::string& body, const std::string& type, int64_t max_bytes) {
+  std::string raw(const std::string& method, const std::string& path, const std::string& body, const std::string& type, int64_t max_bytes, int64_t tries = 0) {
+    if (tries == 0) tries = endpoint_.tries;
     HttpReply reply;
-    for (int64_t attempt = 0; attempt < endpoint_.tries; ++attempt) {
+    for (int64_t attempt = 0; attempt < tries; ++attempt) {
       HttpRequest request;
       request.url = joined_url(endpoint_.url, path);
       request.method = method;
@@ -153,7 +155,7 @@ class BatchClient {
       reply = http_.ask(std::move(request));
       if (const std::string key = endpoint_.key(); key.size() >= 8) reply.body = without(std::move(reply.body), key);  // a server that repeats what it was sent
       if (reply.status >= 200 && reply.status < 300) return std::move(reply.body);
-      if (!worth_another_try(reply) || attempt + 1 == endpoint_.tries) break;
+      if (!worth_another_try(reply) || attempt + 1 == tries) break;
       pause(wait_before_try(attempt + 1, endpoint_.retry_base, endpoint_.retry_cap, reply.retry_after, /*dice=*/1));
     }
     throw TeacherError(fmt::format("{} {}: {}", method, shown_url(joined_url(endpoint_.url, path)), reply.status == 0 ? reply.failure : fmt::format("status {}: {:.120}", reply.status, one_line(reply.body))),

@@ -22,6 +22,7 @@ void add_golden_verb(CLI::App& app);
 void add_data_verb(CLI::App& app);
 void add_docs_verb(CLI::App& app);
 void add_rank_teachers_verb(CLI::App& app);
+void add_cache_verb(CLI::App& app);
 void add_doctor_verb(CLI::App& app);
 
 }  // namespace retort

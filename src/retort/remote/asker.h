@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "retort/base/error.h"
 #include "retort/base/knobs.h"
 #include "retort/remote/http.h"
 #include "retort/remote/response_cache.h"
@@ -27,6 +28,23 @@ struct EndpointKnobs {
   void describe(Knobs& knobs);
   void check() const;           // throws ConfigError: no url, a key variable that is not set, prices without limits …
   Budget allowance() const;
+  std::string key() const;      // the secret itself, from the environment; empty where key_env is. Throws ConfigError.
+};
+
+// Where a question goes: the path comes before a query that the endpoint's URL may have (Azure's api-version).
+std::string joined_url(const std::string& url, const std::string& path);
+// As it may be printed: without the query.
+std::string shown_url(const std::string& url);
+
+// What the endpoint said no to, or why it could not be reached (status 0).
+struct EndpointError : TeacherError {
+  EndpointError(int64_t http_status, const std::string& line, std::string hint) : TeacherError(line, std::move(hint)), status(http_status) {}
+  int64_t status;
+};
+// A reply that breaks the API's promise. `again`: another try may bring a better one (no choices, a torn body); NaN it will bring again.
+struct BrokenReply : TeacherError {
+  explicit BrokenReply(const std::string& line, bool worth_another_try = false) : TeacherError(line, "is this the API that the recipe names?"), again(worth_another_try) {}
+  bool again;
 };
 
 struct Question {
@@ -37,8 +55,8 @@ struct Question {
   int64_t tag = 0;              // the asker hands it back
 };
 
-// A reply as the caller wants it kept, with what it cost. Called once per reply from the wire; throws TeacherError for one that breaks the API's
-// promise (the asker then tries again where `worth_another_try`, and gives up with that error when tries run out).
+// A reply as the caller wants it kept, with what it cost in tokens. Called once per reply from the wire; throws BrokenReply for one that breaks the
+// API's promise. Such a reply is paid all the same: it is booked at its worst and not kept.
 struct Checked {
   nlohmann::json reply;
   Usage usage;

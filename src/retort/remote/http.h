@@ -20,6 +20,7 @@ struct HttpReply {
   int64_t status = 0;                 // 0: no whole reply came
   std::string failure;                // then why: "connection refused", "the name … is not known", "TLS: …", "stalled for 60 s", "reply over 64 MiB"
   bool sent = false;                  // whether the server may have seen the request
+  bool passing = false;               // whether the failure may be gone at the next try: a refused connection may, a wrong certificate not
   std::string body, content_type;
   double retry_after = -1;            // seconds; -1 where the server did not say
   double seconds = 0;

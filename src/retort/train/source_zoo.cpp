@@ -52,6 +52,7 @@ std::vector<ZooEntry> read_sources(Run& run, const DataKnobs& data, const ViewKn
     if (std::any_of(entries.begin(), entries.end(), [&](const ZooEntry& other) { return other.name == entry.name; })) refuse("name", fmt::format("'{}' is used twice", entry.name), "name every source differently");
     const std::string& kind = named.teacher.kind;
     if (kind == "store") refuse("kind", "captured signals are of one data set and one task", "name the model itself");
+    if (kind == "http") refuse("kind", "an endpoint is asked about one task", "name the model itself");
     if ((kind == "file" || kind == "torchscript") && named.teacher.files.size() != 1) refuse("files", fmt::format("expected one path, found {}", named.teacher.files.size()), "a source is one model; add an entry for each");
     if (named.teacher.members != 1) refuse("members", fmt::format("expected 1, found {}", named.teacher.members), "a source is one model; add an entry for each");
     entries.push_back(std::move(entry));

@@ -8,6 +8,7 @@
 #include "retort/base/file.h"
 #include "retort/base/progress.h"
 #include "retort/nets/model_file.h"
+#include "retort/teachers/http_teacher.h"
 
 namespace retort {
 namespace {
@@ -51,8 +52,8 @@ void check_order(const std::vector<std::string>& teachers, const std::vector<std
 }  // namespace
 
 void TeacherKnobs::describe(Knobs& knobs) {
-  knobs("kind", kind, "train: train `net` here, once; file: weights that retort wrote; torchscript: a TorchScript file; random: never trained; store: captured signals",
-        one_of({"train", "file", "torchscript", "random", "store"}));
+  knobs("kind", kind, "train: train `net` here, once; file: weights that retort wrote; torchscript: a TorchScript file; random: never trained; store: captured signals; http: the classifier at endpoint.url",
+        one_of({"train", "file", "torchscript", "random", "store", "http"}));
   knobs("net", net, "architecture of a trained or random teacher (`retort methods --nets`)");
   knobs("files", files, "file, torchscript, store: path of the teacher; several make an ensemble");
   knobs("members", members, "train, random: how many teachers, from different seeds; several make an ensemble", at_least(1));
@@ -64,7 +65,7 @@ void TeacherKnobs::describe(Knobs& knobs) {
 
 Access TeacherKnobs::shown() const {
   Access most = Access::weights;
-  if (kind == "torchscript") most = Access::logits;
+  if (kind == "torchscript" || kind == "http") most = Access::logits;
   if (kind != "store" && (members > 1 || files.size() > 1)) most = Access::logits;
   return std::min(most, access_from(show));
 }
@@ -79,6 +80,12 @@ TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKno
   overlay("teacher.views", knobs_of(source.views));
   overlay("teacher.train", knobs_of(source.train));
   const auto& t = source.teacher;
+  if (t.kind == "http") {
+    overlay("teacher.endpoint", knobs_of(source.endpoint));
+    if (source.endpoint.api != "classifier") throw ConfigError(fmt::format("{}: teacher.endpoint.api: a teacher of classes is a classifier", run.recipe.where("teacher.endpoint.api")), "api = \"classifier\"");
+    if (t.members != 1) throw ConfigError(run.recipe.where("teacher.members") + ": teacher.members: an endpoint is one teacher", "leave members out");
+    source.endpoint.check();
+  }
   const bool from_file = t.kind == "file" || t.kind == "torchscript" || t.kind == "store";
   if (from_file && t.files.empty()) {
     throw ConfigError(fmt::format("{}: teacher.files: a teacher of kind '{}' needs a path", run.recipe.where("teacher"), t.kind), "teacher.files = [\"path\"]");
@@ -175,6 +182,8 @@ std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, con
       net.to(run.device);
       members.push_back(net_teacher(net, show));
     }
+  } else if (t.kind == "http") {
+    members.push_back(http_teacher(source.endpoint, classes, show, prepared_inputs(splits.train.take(at::arange(1)))));
   } else {
     for (const auto& path : t.files) {
       if (t.kind == "torchscript") {

@@ -1,9 +1,10 @@
-// Where a run's teacher comes from: trained here (and kept for the next run), a file, TorchScript, a random net, captured signals, or several.
+// Where a run's teacher comes from: trained here (and kept for the next run), a file, TorchScript, a random net, captured signals, an endpoint, or several.
 #pragma once
 
 #include <optional>
 
 #include "retort/base/run.h"
+#include "retort/remote/asker.h"
 #include "retort/train/train.h"
 
 namespace retort {
@@ -24,6 +25,7 @@ struct TeacherSource {
   DataKnobs data;
   ViewKnobs views;
   TrainKnobs train;
+  EndpointKnobs endpoint = {};  // [teacher.endpoint], of kind "http"
 };
 TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKnobs& views);
 

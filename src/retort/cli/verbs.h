@@ -10,6 +10,7 @@
 namespace retort {
 
 void add_distill_verb(CLI::App& app);
+void add_capture_verb(CLI::App& app);
 void add_audit_verb(CLI::App& app);
 void add_study_verb(CLI::App& app);
 void add_eval_verb(CLI::App& app);

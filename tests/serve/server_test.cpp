@@ -269,8 +269,8 @@ TEST(Server, BoundsItsMemory) {
   const auto server = anonymous_server(options);
   Client holder(server->port());
   holder.send("POST /v1/classify HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + std::string(900000, ' '));
-  Heard heard;
-  for (int i = 0; i < 500 && heard.status != 503; ++i) heard = ask(server->port(), "POST", kClassify, std::string(400000, ' ') + kRow);
+  while (ask(server->port(), "GET", "/metrics").body.find("retort_body_bytes 900000") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const Heard heard = ask(server->port(), "POST", kClassify, std::string(400000, ' ') + kRow);
   EXPECT_EQ(heard.status, 503);
   EXPECT_EQ(heard.headers.at("retry-after"), "1");
   holder.send(std::string(100000 - kRow.size(), ' ') + kRow);

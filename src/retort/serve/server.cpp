@@ -32,7 +32,11 @@ thread_local bool refusing = false;  // on the accepting thread: the connection 
 // A thread a connection, so many at most.
 class ConnectionThreads final : public httplib::TaskQueue {
  public:
-  explicit ConnectionThreads(int64_t most) : most_(most) { pthread_attr_init(&attributes_); pthread_attr_setstacksize(&attributes_, kStack), pthread_attr_setdetachstate(&attributes_, PTHREAD_CREATE_DETACHED); }
+  explicit ConnectionThreads(int64_t most) : most_(most) {
+    pthread_attr_init(&attributes_);
+    pthread_attr_setstacksize(&attributes_, kStack);
+    pthread_attr_setdetachstate(&attributes_, PTHREAD_CREATE_DETACHED);
+  }
   ~ConnectionThreads() override { pthread_attr_destroy(&attributes_); }
 
   using Enqueued = decltype(std::declval<httplib::TaskQueue&>().enqueue(std::function<void()>()));  // void, then bool
@@ -197,7 +201,7 @@ class HttpServer final : public httplib::Server {
     Lease lease(api_.memory_used(), options_.max_memory);
     std::string body;
     std::optional<Reply> refused;
-    if (request.has_header("Content-Length")) body.reserve(static_cast<size_t>(std::min<int64_t>(std::stoll(request.get_header_value("Content-Length")), options_.max_body)));
+    if (request.has_header("Content-Length")) body.reserve(static_cast<size_t>(std::min<int64_t>(std::stoll(request.get_header_value("Content-Length")), 1 << 20)));
     const bool whole = read([&](const char* data, size_t size) {
       if (static_cast<int64_t>(body.size() + size) > options_.max_body) refused = too_large();
       else if (!lease.hold(static_cast<int64_t>(body.size() + size))) refused = error_reply(503, "too much is in work; try again in a moment", "overloaded"), refused->retry_after = 1;
@@ -279,6 +283,7 @@ struct Server::Body {
   Api api;
   HttpServer http;
   std::thread listener;
+  std::atomic<bool> ended{false};
   int port = 0;
 
   Body(std::unique_ptr<Served> what, KeyRing keys, const ServeOptions& given) : served(std::move(what)), options(given), api(*served, std::move(keys), options), http(api, options) {}
@@ -294,8 +299,11 @@ Server::Server(std::unique_ptr<Served> served, std::vector<ApiKey> keys, ApiKey 
   if (body_->port <= 0) {
     throw ConfigError(fmt::format("cannot listen on {} port {}", options.host, options.port), "the port is taken, or the host is not one of this machine; --port 0 takes any free port");
   }
-  body_->listener = std::thread([body = body_.get()] { body->http.listen_after_bind(); });
-  while (!body_->http.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  body_->listener = std::thread([body = body_.get()] {
+    body->http.listen_after_bind();
+    body->ended = true;
+  });
+  while (!body_->http.is_running() && !body_->ended) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 Server::~Server() { drain(); }

@@ -34,6 +34,8 @@ Program::Program(const std::vector<std::string>& words, const std::string& prelu
 
 void Program::send(int signal) const { kill(process_, signal); }
 
+std::string Program::printed() const { return file_exists(out_path_) ? read_file(out_path_) : ""; }
+
 Ended Program::wait() {
   int status = 0;
   waitpid(process_, &status, 0);

@@ -24,5 +24,6 @@ void add_docs_verb(CLI::App& app);
 void add_rank_teachers_verb(CLI::App& app);
 void add_cache_verb(CLI::App& app);
 void add_doctor_verb(CLI::App& app);
+void add_serve_verb(CLI::App& app);
 
 }  // namespace retort

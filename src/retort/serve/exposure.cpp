@@ -29,6 +29,24 @@ Exposure Exposure::parse(const std::string& text) {
   throw not_an_exposure(text);
 }
 
+std::string Exposure::text() const {
+  switch (kind) {
+    case Kind::full: return "full";
+    case Kind::labels: return "labels";
+    case Kind::top: return fmt::format("top-{}", amount);
+    case Kind::rounded: return fmt::format("rounded-{}", amount);
+    case Kind::noised: return fmt::format("noised-{}", amount);
+  }
+  return {};
+}
+
+Tensor Exposure::show(const Tensor& probabilities, const std::vector<Seed>& seeds) const {
+  if (kind != Kind::noised) return show(probabilities, Seed());
+  std::vector<Tensor> rows;
+  for (size_t i = 0; i < seeds.size(); ++i) rows.push_back(show(probabilities.narrow(0, static_cast<int64_t>(i), 1), seeds[i]));
+  return at::cat(rows);
+}
+
 Tensor Exposure::show(const Tensor& probabilities, Seed seed) const {
   switch (kind) {
     case Kind::full: return probabilities;

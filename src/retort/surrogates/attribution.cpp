@@ -54,7 +54,7 @@ struct Pair {
 
 Tensor enumerated(const std::function<Tensor(const Tensor&)>& function, const Tensor& row, const Tensor& background, const std::vector<int64_t>& players) {
   const size_t k = players.size(), subsets = size_t{1} << k;
-  Tensors values;
+  std::vector<Tensor> values;
   Tensor base = row.repeat({background.size(0), 1});
   for (size_t set = 0; set < subsets; ++set) {
     Tensor mixed = base.clone();

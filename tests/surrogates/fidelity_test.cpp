@@ -25,5 +25,12 @@ TEST(Fidelity, KappaTakesChanceAway) {
   EXPECT_DOUBLE_EQ(cohen_kappa(at::tensor({0, 1, 1, 1}, at::kLong), at::tensor({0, 0, 1, 1}, at::kLong)), 0.5);
 }
 
+TEST(Fidelity, ScoresAgainstTheTruthByHand) {
+  const Tensor guess = at::tensor({0, 1, 1, 1}, at::kLong), truth = at::tensor({0, 0, 1, 1}, at::kLong);
+  EXPECT_NEAR(macro_f1(guess, truth), (2.0 / 3 + 4.0 / 5) / 2, 1e-12);
+  EXPECT_NEAR(matthews(guess, truth), 2 / std::sqrt(12.0), 1e-12);
+  EXPECT_EQ(matthews(at::ones({4}, at::kLong), truth), 0);
+}
+
 }  // namespace
 }  // namespace retort

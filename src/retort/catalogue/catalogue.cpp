@@ -4,6 +4,7 @@
 
 #include "retort/base/error.h"
 #include "retort/catalogue/study.h"
+#include "retort/methods/audit/rules_surrogate.h"
 #include "retort/methods/baselines/ce.h"
 #include "retort/methods/baselines/crd.h"
 #include "retort/methods/baselines/dkd.h"
@@ -42,6 +43,7 @@ const std::vector<Method>& methods() {
       compress::quant_distill(), compress::amd(),
       dense::bckd(),
       search::boss(),
+      audit::rules_surrogate(),
       kd_study(), study::measured(),
   };
   return table;

@@ -22,4 +22,32 @@ double cohen_kappa(const Tensor& guess, const Tensor& target) {
   return chance == 1 ? 1 : (observed - chance) / (1 - chance);
 }
 
+namespace {
+
+struct Counts {
+  Tensor right, said, are;  // of every class, double
+  double n;
+};
+
+Counts count(const Tensor& guess, const Tensor& truth) {
+  const int64_t classes = std::max(guess.max().item<int64_t>(), truth.max().item<int64_t>()) + 1;
+  const auto of = [&](const Tensor& labels) { return at::bincount(labels, {}, classes).to(at::kDouble); };
+  return {of(truth.masked_select(guess == truth)), of(guess), of(truth), static_cast<double>(guess.numel())};
+}
+
+}  // namespace
+
+double macro_f1(const Tensor& guess, const Tensor& truth) {
+  const Counts c = count(guess, truth);
+  const Tensor both = c.said + c.are;
+  return (2 * c.right / both.clamp_min(1)).masked_select(both > 0).mean().item<double>();
+}
+
+double matthews(const Tensor& guess, const Tensor& truth) {
+  const Counts c = count(guess, truth);
+  const double right = c.right.sum().item<double>(), mixed = (c.said * c.are).sum().item<double>();
+  const double spread = (c.n * c.n - c.said.square().sum().item<double>()) * (c.n * c.n - c.are.square().sum().item<double>());
+  return spread > 0 ? (right * c.n - mixed) / std::sqrt(spread) : 0;
+}
+
 }  // namespace retort

@@ -11,5 +11,8 @@ double r_squared(const Tensor& guess, const Tensor& target);
 double agreement_share(const Tensor& guess, const Tensor& target);
 // Cohen's kappa: agreement beyond chance; 1 where both say one class only and agree.
 double cohen_kappa(const Tensor& guess, const Tensor& target);
+// Against the truth: F1 averaged over the classes that occur in either, and Matthews' correlation for any number of classes (0 where undefined).
+double macro_f1(const Tensor& guess, const Tensor& truth);
+double matthews(const Tensor& guess, const Tensor& truth);
 
 }  // namespace retort

@@ -5,6 +5,7 @@
 #include "retort/base/error.h"
 #include "retort/catalogue/study.h"
 #include "retort/methods/audit/rules_surrogate.h"
+#include "retort/methods/audit/distill_compare.h"
 #include "retort/methods/baselines/ce.h"
 #include "retort/methods/baselines/crd.h"
 #include "retort/methods/baselines/dkd.h"
@@ -12,6 +13,7 @@
 #include "retort/methods/baselines/fixmatch.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
+#include "retort/methods/blackbox/rad.h"
 #include "retort/methods/compress/amd.h"
 #include "retort/methods/compress/quant_distill.h"
 #include "retort/methods/dense/bckd.h"
@@ -44,6 +46,8 @@ const std::vector<Method>& methods() {
       dense::bckd(),
       search::boss(),
       audit::rules_surrogate(),
+      blackbox::rad(),
+      audit::distill_compare(),
       kd_study(), study::measured(),
   };
   return table;

@@ -11,6 +11,8 @@
 #include "retort/methods/baselines/fixmatch.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
+#include "retort/methods/blackbox/bidf_mkd.h"
+#include "retort/methods/blackbox/mekd.h"
 #include "retort/methods/compress/amd.h"
 #include "retort/methods/compress/quant_distill.h"
 #include "retort/methods/dense/bckd.h"
@@ -42,6 +44,7 @@ const std::vector<Method>& methods() {
       compress::quant_distill(), compress::amd(),
       dense::bckd(),
       search::boss(),
+      blackbox::mekd(), blackbox::bidf_mkd(),
       kd_study(), study::measured(),
   };
   return table;

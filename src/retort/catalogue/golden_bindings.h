@@ -12,5 +12,6 @@ GoldenTable compress_bindings();
 GoldenTable search_bindings();
 GoldenTable feature_bindings();
 GoldenTable teacher_bindings();
+GoldenTable blackbox_bindings();
 
 }  // namespace retort

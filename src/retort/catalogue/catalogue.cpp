@@ -4,8 +4,8 @@
 
 #include "retort/base/error.h"
 #include "retort/catalogue/study.h"
-#include "retort/methods/audit/rules_surrogate.h"
 #include "retort/methods/audit/distill_compare.h"
+#include "retort/methods/audit/rules_surrogate.h"
 #include "retort/methods/baselines/ce.h"
 #include "retort/methods/baselines/crd.h"
 #include "retort/methods/baselines/dkd.h"
@@ -14,6 +14,8 @@
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
 #include "retort/methods/blackbox/rad.h"
+#include "retort/methods/blackbox/bidf_mkd.h"
+#include "retort/methods/blackbox/mekd.h"
 #include "retort/methods/compress/amd.h"
 #include "retort/methods/compress/quant_distill.h"
 #include "retort/methods/dense/bckd.h"
@@ -48,6 +50,7 @@ const std::vector<Method>& methods() {
       audit::rules_surrogate(),
       blackbox::rad(),
       audit::distill_compare(),
+      blackbox::mekd(), blackbox::bidf_mkd(),
       kd_study(), study::measured(),
   };
   return table;

@@ -13,5 +13,6 @@ GoldenTable search_bindings();
 GoldenTable feature_bindings();
 GoldenTable teacher_bindings();
 GoldenTable audit_bindings();
+GoldenTable blackbox_bindings();
 
 }  // namespace retort

@@ -34,7 +34,6 @@ EndpointKnobs quick(const std::string& url) {
   knobs.retry_base = 0.002;
   knobs.retry_cap = 0.01;
   knobs.connect_seconds = 5;
-  knobs.stall_seconds = 0.25;
   knobs.total_seconds = 20;
   return knobs;
 }
@@ -183,7 +182,9 @@ TEST(Asker, PassingFaultsAreTriedAgain) {
       default: answer(wire);
     }
   });
-  Asker asker(quick(server.url()));
+  EndpointKnobs knobs = quick(server.url());
+  knobs.stall_seconds = 1;
+  Asker asker(knobs);
   EXPECT_EQ(ask_many(asker, 40).fresh.size(), 40u);
   EXPECT_EQ(server.requests(), 53);
   EXPECT_EQ(asker.progress().retries, 13);
@@ -314,7 +315,7 @@ TEST(Asker, TheKeyIsNowhere) {
   FaultServer server([&](const Asked& asked, Wire& wire) {
     EXPECT_NE(asked.head.find(std::string("api-key: ") + kSecret + "\r\n"), std::string::npos);
     // A server that repeats what it was sent.
-    if (asked.number < 5) return wire.reply(json{{"choices", {{{"message", {{"content", asked.head}}}, {"finish_reason", "stop"}}}}});
+    if (asked.number < 5) return wire.reply(json{{"choices", json::array({json{{"message", {{"content", asked.head}}}, {"finish_reason", "stop"}}})}});
     wire.reply(400, asked.head);
   });
   EndpointKnobs knobs = quick(server.url("/v1?api-version=2024-10-21"));
@@ -357,7 +358,7 @@ TEST(Asker, BudgetEndsCleanly) {
 TEST(Asker, WorstCasesInFlightDoNotEndItEarly) {
   FaultServer server([](const Asked&, Wire& wire) {
     wire.wait(0.01);
-    wire.reply(json{{"choices", {{{"message", {{"content", "x"}}}, {"finish_reason", "stop"}}}}, {"usage", {{"prompt_tokens", 3}, {"completion_tokens", 1}}}});
+    wire.reply(json{{"choices", json::array({json{{"message", {{"content", "x"}}}, {"finish_reason", "stop"}}})}, {"usage", {{"prompt_tokens", 3}, {"completion_tokens", 1}}}});
   });
   EndpointKnobs knobs = quick(server.url());
   knobs.max_completion_tokens = 250;  // room for two worst cases

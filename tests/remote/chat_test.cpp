@@ -23,7 +23,7 @@ EndpointKnobs endpoint() {
 }
 
 json choice(const std::string& text, int index = 0) { return {{"index", index}, {"message", {{"role", "assistant"}, {"content", text}}}, {"finish_reason", "stop"}}; }
-json chat_reply(const json& choices) { return {{"choices", choices}, {"usage", {{"prompt_tokens", 11}, {"completion_tokens", 5}}}}; }
+json chat_reply(const std::vector<json>& choices) { return {{"choices", choices}, {"usage", {{"prompt_tokens", 11}, {"completion_tokens", 5}}}}; }
 
 Question plain() { return chat_question(endpoint(), {{"user", "hi"}}, {}); }
 
@@ -142,21 +142,21 @@ TEST(CheckChat, ChoicesInTheirOrder) {
   EXPECT_EQ(broken(two, chat_reply({choice("a"), choice("b")}), check_chat), "choice 0 twice");
   EXPECT_EQ(broken(two, chat_reply({choice("a"), choice("b", 7)}), check_chat), "choice 7 where 2 were asked for");
   EXPECT_EQ(broken(plain(), chat_reply({choice("a"), choice("b", 1)}), check_chat), "2 choices where 1 were asked for");
-  EXPECT_EQ(broken(plain(), chat_reply(json::array()), check_chat, /*again=*/true), "no choices");
+  EXPECT_EQ(broken(plain(), chat_reply({}), check_chat, /*again=*/true), "no choices");
   EXPECT_EQ(broken(plain(), json::object(), check_chat, /*again=*/true), "no choices");
 }
 
 TEST(CheckChat, Refuses) {
   EXPECT_EQ(broken(plain(), json::array(), check_chat), "JSON that is no object");
   EXPECT_EQ(broken(plain(), {{"error", {{"message", "overloaded"}}}}, check_chat), "an error in a reply that says success: overloaded");
-  EXPECT_EQ(broken(plain(), chat_reply({{{"text", "x"}}}), check_chat), "a choice without a message");
-  EXPECT_EQ(broken(plain(), chat_reply({{{"message", {{"content", 7}}}}}), check_chat), "a reply whose \"content\" is no text");
+  EXPECT_EQ(broken(plain(), chat_reply({json{{"text", "x"}}}), check_chat), "a choice without a message");
+  EXPECT_EQ(broken(plain(), chat_reply({json{{"message", {{"content", 7}}}}}), check_chat), "a reply whose \"content\" is no text");
   ChatParams params;
   params.top_logprobs = 1;
   const Question scored = chat_question(endpoint(), {{"user", "hi"}}, params);
   EXPECT_EQ(broken(scored, chat_reply({choice("x")}), check_chat), "no log-probabilities, which were asked for");
   json with = choice("x");
-  with["logprobs"]["content"] = {{{"token", "x"}, {"logprob", nullptr}}};
+  with["logprobs"]["content"] = json::array({json{{"token", "x"}, {"logprob", nullptr}}});
   EXPECT_EQ(broken(scored, chat_reply({with}), check_chat), "a log-probability that is no finite number");
   with["logprobs"]["content"][0]["logprob"] = 0.5;
   EXPECT_EQ(broken(scored, chat_reply({with}), check_chat), "a log-probability of 0.5, above 0");
@@ -209,7 +209,7 @@ TEST(CheckEmbedding, EntriesByIndex) {
   const auto vectors = embeddings_of(check_embedding(question, {{"data", {entry(1, {3, 4}), entry(0, {1, 2.5})}}}).reply);
   EXPECT_EQ(vectors, (std::vector<std::vector<float>>{{1, 2.5}, {3, 4}}));
   EXPECT_EQ(broken(question, {{"data", {entry(1, {3, 4}), entry(1, {1, 2})}}}, check_embedding), "embedding 1 twice");
-  EXPECT_EQ(broken(question, {{"data", {entry(0, {3, 4})}}}, check_embedding), "1 embeddings of 2 texts");
+  EXPECT_EQ(broken(question, {{"data", json::array({entry(0, {3, 4})})}}, check_embedding), "1 embeddings of 2 texts");
   EXPECT_EQ(broken(question, {{"data", {entry(0, {3, 4}), entry(1, {1})}}}, check_embedding), "embeddings of different lengths: 2 values in entry 0, 1 in entry 1");
   EXPECT_EQ(broken(question, {{"data", {entry(0, {3, nullptr}), entry(1, {1, 2})}}}, check_embedding), "embeddings: a value in entry 0 that is no finite number");
 }
@@ -265,7 +265,7 @@ EndpointKnobs quick(const FaultServer& server) {
 TEST(Complete, ChoicesOfOneCallOrOfMany) {
   FaultServer server([](const Asked& asked, Wire& wire) {
     const json body = asked.json();
-    json choices = json::array();
+    std::vector<json> choices;
     for (int i = 0; i < body.value("n", 1); ++i) choices.push_back(choice(fmt::format("{} {}", body.value("seed", 0), i), i));
     wire.reply(chat_reply(choices));
   });
@@ -294,7 +294,7 @@ TEST(Probe, FindsWhatAnEndpointCanDo) {
   // One choice a call, five log-probabilities, no system role, no completions; embeddings.
   FaultServer server([](const Asked& asked, Wire& wire) {
     const json body = asked.json();
-    if (asked.path == "/v1/embeddings") return wire.reply(json{{"data", {{{"index", 0}, {"embedding", {1, 2}}}}}});
+    if (asked.path == "/v1/embeddings") return wire.reply(json{{"data", json::array({json{{"index", 0}, {"embedding", {1, 2}}}})}});
     if (asked.path != "/v1/chat/completions") return wire.reply(404, R"({"error": {"message": "no such path"}})");
     if (body.value("n", 1) > 1 || body.value("top_logprobs", 0) > 5) return wire.reply(400, R"({"error": {"message": "too much"}})");
     if (body["messages"][0]["role"] == "system") return wire.reply(422, "{}");
@@ -302,7 +302,7 @@ TEST(Probe, FindsWhatAnEndpointCanDo) {
     if (body.value("top_logprobs", 0) > 0) {
       json top = json::array();
       for (int k = 0; k < body["top_logprobs"]; ++k) top.push_back({{"token", fmt::format("t{}", k)}, {"logprob", -1.0 - k}});
-      one["logprobs"]["content"] = {{{"token", "t0"}, {"logprob", -1.0}, {"top_logprobs", top}}};
+      one["logprobs"]["content"] = json::array({json{{"token", "t0"}, {"logprob", -1.0}, {"top_logprobs", top}}});
     }
     wire.reply(chat_reply({one}));
   });

@@ -100,6 +100,10 @@ void FaultServer::serve(int socket) {
     size_t end = std::string::npos;
     while ((end = buffer.find("\r\n\r\n")) == std::string::npos) {
       if (!more()) return;
+      if (buffer[0] != 0x16) continue;
+      wire.reply(400, "this is no TLS");  // as web servers answer a TLS greeting on their plain port
+      wire.close();
+      return;
     }
     Asked asked;
     asked.head = buffer.substr(0, end + 2);

@@ -28,7 +28,8 @@ EndpointKnobs quick(const FaultServer& server) {
 FaultServer::Handler first_number() {
   return [](const Asked& asked, Wire& wire) {
     json rows = json::array();
-    for (const auto& input : asked.json()["inputs"]) rows.push_back({1 - input[0].get<double>(), input[0]});
+    const json body = asked.json();
+    for (const auto& input : body["inputs"]) rows.push_back({1 - input[0].get<double>(), input[0]});
     wire.reply(json{{"probs", rows}});
   };
 }

@@ -71,7 +71,7 @@ Classified classified_of(const json& reply) {
     if (reply.contains("probs")) said.probabilities = reply.at("probs").get<std::vector<std::vector<float>>>();
     if (reply.contains("scores")) said.scores = reply.at("scores").get<std::vector<std::vector<float>>>();
     if (reply.contains("labels")) said.labels = reply.at("labels").get<std::vector<int64_t>>();
-    if (reply.size() == 1) return said;
+    if (!said.probabilities.empty() || !said.scores.empty() || !said.labels.empty()) return said;
   } catch (const json::exception&) {
   }
   throw DataError("a kept reply is none of a classifier", "was the cache written by another version? Ask again with another cache file");

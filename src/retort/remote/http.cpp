@@ -81,8 +81,10 @@ Failure failure_of(const Transfer& transfer, CURLcode code) {
   const HttpRequest& request = transfer.request;
   const std::string detail = transfer.error[0] ? transfer.error : curl_easy_strerror(code);
   switch (code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return {"not a URL that can be asked", false};
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      if (info_of<curl_off_t>(transfer.easy, CURLINFO_PRETRANSFER_TIME_T) > 0) return {"the server does not speak HTTP", false};
+      [[fallthrough]];
+    case CURLE_URL_MALFORMAT: return {"not a URL that can be asked", false};
     case CURLE_COULDNT_RESOLVE_HOST: return {fmt::format("the name {} is not known", host_of(request.url)), true};
     case CURLE_COULDNT_RESOLVE_PROXY: return {"the name of the proxy is not known", true};
     case CURLE_COULDNT_CONNECT: {

@@ -33,6 +33,7 @@ class RulesSurrogateTest : public ::testing::Test {
  protected:
   Outcome run(const std::string& folder, std::vector<std::string> sets = {}, const std::string& more = "") {
     sets.push_back("run.dir=" + scratch.file(folder));
+    sets.push_back("run.cache=" + scratch.file("cache"));
     retort::Run run(Recipe::parse(kRecipe + more, "small.toml", sets));
     run.quiet = true;
     audit::rules_surrogate().run(run);
@@ -74,12 +75,12 @@ TEST_F(RulesSurrogateTest, TheSameSeedSaysTheSame) {
 }
 
 TEST_F(RulesSurrogateTest, ATeacherOfPredictionsAloneIsEnough) {
-  const std::string teacher = "[teacher]\nkind = \"random\"\nnet = \"mlp-8\"\nshow = \"logits\"\n";
+  const std::string teacher = "[teacher]\nkind = \"train\"\nnet = \"mlp-8\"\nshow = \"logits\"\n";
   const Outcome outcome = run("predictions", {"knobs.k=6"}, teacher);
   EXPECT_EQ(outcome.metrics.at("k"), 6);
   EXPECT_TRUE(outcome.metrics.count("tau_permutation_sensitivity"));
   EXPECT_FALSE(outcome.metrics.count("tau_gradient_permutation"));
-  const Outcome labels = run("labels", {"knobs.k=6"}, "[teacher]\nkind = \"random\"\nnet = \"mlp-8\"\nshow = \"hard_labels\"\n");
+  const Outcome labels = run("labels", {"knobs.k=6"}, "[teacher]\nkind = \"train\"\nnet = \"mlp-8\"\nshow = \"hard_labels\"\n");
   EXPECT_TRUE(labels.metrics.count("r2"));
 }
 
@@ -98,14 +99,14 @@ TEST_F(RulesSurrogateTest, BadInput) {
 }
 
 TEST_F(RulesSurrogateTest, BadTables) {
-  std::string twice = "a,a,y\n", gone = "a,b,y\n";
+  std::string twice = "sex,sex=Male,y\n", gone = "a,b,y\n";
   for (int i = 0; i < 200; ++i) {
-    twice += fmt::format("{},{},{}\n", i % 7, i % 5, i % 2);
+    twice += fmt::format("{},{},{}\n", i % 3 ? "Male" : "Female", i % 5, i % 2);
     gone += fmt::format("{},,{}\n", i % 7, i % 2);
   }
   write_file(scratch.file("twice.csv"), twice);
   write_file(scratch.file("gone.csv"), gone);
-  EXPECT_NE(error("twice", {"data.source=" + scratch.file("twice.csv"), "data.label=y", "data.validation=20"}).find("'a'"), std::string::npos);
+  EXPECT_NE(error("twice", {"data.source=" + scratch.file("twice.csv"), "data.label=y", "data.validation=20"}).find("two columns are called 'sex=Male'"), std::string::npos);
   EXPECT_NE(error("gone", {"data.source=" + scratch.file("gone.csv"), "data.label=y", "data.validation=20"}).find("column 'b' has no value"), std::string::npos);
 }
 

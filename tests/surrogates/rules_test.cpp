@@ -96,6 +96,14 @@ TEST(Rules, InWords) {
   EXPECT_EQ(in_words(rule, columns), "if age at most 52 and sex is not Male");
 }
 
+TEST(Rules, AZeroThatWentThroughFloatsIsAZero) {
+  Column pixel;
+  pixel.shift = 77.7;
+  pixel.scale = 81.3;
+  EXPECT_EQ(value_in_words(pixel, static_cast<float>(-77.7 / 81.3)), "0");
+  EXPECT_EQ(value_in_words(pixel, 0), "77.7");
+}
+
 ChangeRules change_of(const Tensor& x) {
   ChangeRules change;
   change.columns.resize(static_cast<size_t>(x.size(1)));

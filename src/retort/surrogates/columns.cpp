@@ -15,7 +15,7 @@ std::string in_words(const Column& column, double low, double high) {
     const std::string yes = column.yes.empty() ? column.name : column.yes, no = column.no.empty() ? "not " + column.name : column.no;
     return set ? yes : no;
   }
-  const auto raw = [&](double value) { return short_number(value * column.scale + column.shift); };
+  const auto raw = [&](double value) { return value_in_words(column, value); };
   if (std::isinf(low)) return fmt::format("{} at most {}", column.name, raw(high));
   if (std::isinf(high)) return fmt::format("{} above {}", column.name, raw(low));
   return fmt::format("{} above {} and at most {}", column.name, raw(low), raw(high));
@@ -24,7 +24,8 @@ std::string in_words(const Column& column, double low, double high) {
 std::string value_in_words(const Column& column, double value) {
   if (std::isnan(value)) return "missing";
   if (column.flag) return value > 0.5 ? "yes" : "no";
-  return short_number(value * column.scale + column.shift);
+  const double raw = value * column.scale + column.shift;
+  return short_number(std::abs(raw) < 1e-6 * column.scale ? 0 : raw);  // what is left of a zero that went through floats
 }
 
 }  // namespace retort

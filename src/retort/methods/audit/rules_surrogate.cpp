@@ -123,7 +123,7 @@ void run_rules(Run& run) {
   const std::vector<int64_t> columns(importance.order.begin(), importance.order.begin() + choice.k);
   std::vector<Fit> fits;
   for (const std::string kind : {"tree", "forest", "boosted"}) fits.push_back(fit_surrogate(kind, exhibit, columns, knobs, run.seed.stream("surrogate")));
-  const Fit& main = knobs.surrogate == "tree" ? fits[0] : knobs.surrogate == "forest" ? fits[1] : fits[2];
+  const Fit main = knobs.surrogate == "tree" ? fits[0] : knobs.surrogate == "forest" ? fits[1] : fits[2];
   const std::vector<Rule> rules = find_rules(exhibit, fits[0], fits[2], knobs);
   const std::vector<Explained> rows = explain_rows(exhibit, fits[0], main, knobs, run.seed.stream("explain"));
 

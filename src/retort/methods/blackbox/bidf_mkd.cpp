@@ -137,7 +137,7 @@ class MetaLearner {
     optimiser_.step(1);
     optimiser_.zero_grad();
     if (!generates) {
-      replayed_ = 0.9 * replayed_ + 0.1 * hits;
+      replayed_ = best_ < 0 ? hits : 0.9 * replayed_ + 0.1 * hits;  // a mean that started at 0 would rise whatever happens
       stale_ = replayed_ > best_ + 1e-3 ? 0 : stale_ + 1;
       best_ = std::max(best_, replayed_);
     }

@@ -56,7 +56,7 @@ class FaultServer {
   void serve(int socket);
 
   Handler handler_;
-  int listener_ = -1, port_ = 0;
+  int port_ = 0, listener_ = -1;  // the listener writes the port
   std::atomic<int64_t> requests_{0}, connections_{0};
   std::atomic<bool> ending_{false};
   std::mutex mutex_;

@@ -52,14 +52,16 @@ CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& e
   CaptureEstimate estimate;
   estimate.samples = plan.samples();
   const Budget budget = endpoint.allowance();
+  int64_t calls = 0;  // the asker counts them itself
   const bool keeps = cache != nullptr && cache->mode() != CacheMode::off;
   for (int64_t at = 0; at < plan.questions(); ++at) {
     if (plan.stored(at, has)) continue;
     Question question = plan.question(at);
     question.worst.calls = 1;
     if (keeps && cache->find(request_key(joined_url(endpoint.url, question.path), question.request, question.sample))) ++estimate.kept;
-    else estimate.worst += question.worst;
+    else estimate.worst += question.worst, ++calls;
   }
+  estimate.worst.calls = calls;
   estimate.worst.money = budget.cost(estimate.worst) * price;
 
   Usage& likely = estimate.likely;
@@ -78,12 +80,12 @@ CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& e
   likely.completion_tokens = std::min(likely.completion_tokens, estimate.worst.completion_tokens);
   likely.money = budget.cost(likely) * price;
 
-  const double calls = static_cast<double>(likely.calls);
+  const double asked = static_cast<double>(likely.calls);
   const auto slower = [&](double seconds, const char* bound) {
     if (seconds > estimate.seconds || estimate.bound.empty()) estimate.seconds = seconds, estimate.bound = bound;
   };
-  slower(std::ceil(calls / static_cast<double>(endpoint.concurrency)) * latency, "concurrency");
-  if (endpoint.requests_per_minute > 0) slower(60 * calls / static_cast<double>(endpoint.requests_per_minute), "requests a minute");
+  slower(std::ceil(asked / static_cast<double>(endpoint.concurrency)) * latency, "concurrency");
+  if (endpoint.requests_per_minute > 0) slower(60 * asked / static_cast<double>(endpoint.requests_per_minute), "requests a minute");
   if (endpoint.tokens_per_minute > 0)
     slower(60 * static_cast<double>(likely.prompt_tokens + likely.completion_tokens) / static_cast<double>(endpoint.tokens_per_minute), "tokens a minute");
   return estimate;

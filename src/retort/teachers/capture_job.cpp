@@ -56,8 +56,7 @@ CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& e
   const bool keeps = cache != nullptr && cache->mode() != CacheMode::off;
   for (int64_t at = 0; at < plan.questions(); ++at) {
     if (plan.stored(at, has)) continue;
-    Question question = plan.question(at);
-    question.worst.calls = 1;
+    const Question question = plan.question(at);
     if (keeps && cache->find(request_key(joined_url(endpoint.url, question.path), question.request, question.sample))) ++estimate.kept;
     else estimate.worst += question.worst, ++calls;
   }

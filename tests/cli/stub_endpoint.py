@@ -154,6 +154,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def handle_error(self, *request):  # a client that was killed
+        pass
+
 
 server = Server(("127.0.0.1", 0), Handler)
 print(server.server_address[1], flush=True)

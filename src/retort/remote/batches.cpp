@@ -211,9 +211,10 @@ BatchEnd ask_in_batches(const EndpointKnobs& endpoint, const BatchKnobs& knobs, 
     Usage worst;
     for (; at < questions.count && part.requests < knobs.requests; ++at) {
       if (!questions.wanted(at)) continue;
-      const Question question = questions.make(at);
+      Question question = questions.make(at);
       const std::string key = key_of(endpoint, question);
       if (cache.find(key)) continue;
+      question.worst.calls = 1;
       const std::string line =
           json{{"custom_id", fmt::format("{}-{}", at, key.substr(0, 16))}, {"method", "POST"}, {"url", server_path}, {"body", question.request}}.dump() + "\n";
       if (part.requests > 0 && static_cast<int64_t>(lines.size() + line.size()) > knobs.bytes) break;

@@ -26,7 +26,7 @@ json curve_panel(const Findings& found, int64_t feature) {
       names.push_back(value + (bin->flagged ? bin->difference.mean > 0 ? " ▲" : " ▼" : ""));
       score.push_back(bin->score.mean), score_error.push_back(error(bin->score)), outcome.push_back(bin->outcome.mean), outcome_error.push_back(error(bin->outcome));
     }
-    json series = {{{"name", "score"}, {"values", score}, {"errors", score_error}}};
+    json series = json::array({{{"name", "score"}, {"values", score}, {"errors", score_error}}});
     if (second) series.push_back({{"name", "outcome"}, {"values", outcome}, {"errors", outcome_error}});
     return {{"kind", "bars"}, {"title", column.name}, {"note", note}, {"y", y}, {"categories", names}, {"series", series}};
   }
@@ -55,7 +55,7 @@ json curve_panel(const Findings& found, int64_t feature) {
     const double left = i == 0 ? at[i] : (at[i - 1] + at[i]) / 2, right = i + 1 == at.size() ? at[i] : (at[i] + at[i + 1]) / 2;
     marks.push_back({left, right, seen[i]->difference.mean > 0 ? 1 : -1});
   }
-  json series = {{{"name", "score"}, {"points", score}, {"band", score_band}}};
+  json series = json::array({{{"name", "score"}, {"points", score}, {"band", score_band}}});
   if (second) series.push_back({{"name", "outcome"}, {"points", outcome}, {"band", outcome_band}});
   return {{"kind", "lines"}, {"title", column.name}, {"note", note + missing}, {"x", column.name}, {"y", y}, {"series", series}, {"marks", marks}};
 }
@@ -103,7 +103,7 @@ json honesty_panel(const Findings& found) {
     values["outcome"] = found.log.binary ? h.outcome_auc : h.outcome_rmse;
     return values;
   };
-  json rows = {row("curves and pairs", found.transparent)};
+  json rows = json::array({row("curves and pairs", found.transparent)});
   if (found.opaque.mimic_rmse > 0) rows.push_back(row("boosted trees, depth 6", found.opaque));
   json columns = {{{"key", "name"}, {"title", "student"}}, {{"key", "rmse"}, {"title", "score: typical error"}, {"digits", 3}}};
   if (found.scale.linear) columns.push_back({{"key", "points"}, {"title", "in points of the score"}, {"digits", 2}});
@@ -118,7 +118,7 @@ json strength_panel(const Findings& found) {
     names.push_back(name_of(found, j)), score.push_back(movement(found, found.mimic, j));
     if (!found.outcome.curves.empty()) outcome.push_back(movement(found, found.outcome, j));
   }
-  json series = {{{"name", "score"}, {"values", score}}};
+  json series = json::array({{{"name", "score"}, {"values", score}}});
   if (!outcome.empty()) series.push_back({{"name", "outcome"}, {"values", outcome}});
   return {{"kind", "bars"}, {"title", "How much each feature moves score and outcome"}, {"note", "Deviation of a feature's curve over the rows. Features that go together share their part arbitrarily."}, {"categories", names}, {"series", series}};
 }
@@ -147,7 +147,7 @@ json learning_panel(const Findings& found) {
     for (size_t i = 0; i < choice.curve.size(); ++i) points.push_back({i + 1, choice.curve[i] / choice.curve[0]});
     return json{{"name", name}, {"points", points}};
   };
-  json series = {line("score", found.bench.mimic)};
+  json series = json::array({line("score", found.bench.mimic)});
   if (!found.bench.outcomes.curve.empty()) series.push_back(line("outcome", found.bench.outcomes));
   return {{"kind", "lines"}, {"title", "Have the students learned all they can?"}, {"note", "Loss on a held-out fifth, curves first and then pairs. The lines must have become flat."}, {"x", "round"}, {"y", "of the first loss"}, {"series", series}};
 }

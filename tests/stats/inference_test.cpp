@@ -43,6 +43,7 @@ TEST(Inference, LittleBags) {
   // Between 1; within ((1)+(1)+(1)+(1)) / (2 (2-1)) = 2, of which a half.
   EXPECT_DOUBLE_EQ(little_bags({{0, 2}, {2, 4}}).variance, 0);
   EXPECT_DOUBLE_EQ(little_bags({{0, 2}, {4, 6}}).variance, 4 - 1);
+  EXPECT_DOUBLE_EQ(little_bags({{0, 2}, {4, 6}}).inner, 1);
   EXPECT_THROW(little_bags({}), ConfigError);
   EXPECT_THROW(little_bags({{1, 2}, {1}}), ConfigError);
 }

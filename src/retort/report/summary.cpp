@@ -64,15 +64,6 @@ std::string state_sentence(const RunView& run) {
   return "This run has not finished; what it has measured so far is below.";
 }
 
-// What the run itself wants said first; null without.
-const nlohmann::json& lead_of(const RunView& run) {
-  static const nlohmann::json none;
-  for (const nlohmann::json& panel : list(member(run.run, "panels"))) {
-    if (text_at(panel, "kind") == "lead") return panel;
-  }
-  return none;
-}
-
 // The first column named `key`, or beginning with it.
 const Column* column_like(const Results& results, const std::string& key) {
   for (const Column& column : results.columns) {
@@ -82,6 +73,14 @@ const Column* column_like(const Results& results, const std::string& key) {
 }
 
 }  // namespace
+
+const nlohmann::json& lead_of(const RunView& run) {
+  static const nlohmann::json none;
+  for (const nlohmann::json& panel : list(member(run.run, "panels"))) {
+    if (text_at(panel, "kind") == "lead") return panel;
+  }
+  return none;
+}
 
 std::string summary_of(const RunView& run, const Results& results) {
   std::string text = state_sentence(run);

@@ -92,7 +92,8 @@ Spread little_bags(const std::vector<std::vector<double>>& bags) {
   double between = 0;
   for (const double q : means) between += (q - spread.mean) * (q - spread.mean) / b;
   within = r > 1 ? within / (b * (r - 1)) : 0;
-  spread.variance = std::max(0.0, between - within / r);
+  spread.inner = within / r;
+  spread.variance = std::max(0.0, between - spread.inner);
   return spread;
 }
 

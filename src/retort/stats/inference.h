@@ -25,6 +25,7 @@ std::vector<bool> benjamini_hochberg(const std::vector<double>& p, double rate);
 // all; its variance is that of the bags' means less what the inner resampling adds, max(0, V_between - V_within / R). One bag, or one model a bag: V_within is 0.
 struct Spread {
   double mean = 0, variance = 0;
+  double inner = 0;  // V_within / R
 };
 Spread little_bags(const std::vector<std::vector<double>>& bags);
 

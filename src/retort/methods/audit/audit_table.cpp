@@ -69,10 +69,10 @@ std::vector<double> feature(const Cells& cells, const std::string& name, AuditCo
 }
 
 std::vector<double> days_between(const Cells& cells, const std::string& text, AuditColumn& column) {
-  const size_t dots = text.find("..");
-  if (dots == std::string::npos) throw ConfigError(fmt::format("knobs.days: '{}': expected two columns of dates as FROM..TO", text));
-  const size_t from = cells.find(text.substr(0, dots), "knobs.days"), to = cells.find(text.substr(dots + 2), "knobs.days");
-  column.name = fmt::format("days from {} to {}", cells.names[from], cells.names[to]);
+  const size_t equals = text.find('='), begin = equals == std::string::npos ? 0 : equals + 1, dots = text.find("..", begin);
+  if (dots == std::string::npos) throw ConfigError(fmt::format("knobs.days: '{}': expected two columns of dates as NAME=FROM..TO", text));
+  const size_t from = cells.find(text.substr(begin, dots - begin), "knobs.days"), to = cells.find(text.substr(dots + 2), "knobs.days");
+  column.name = begin > 1 ? text.substr(0, equals) : fmt::format("days from {} to {}", cells.names[from], cells.names[to]);
   std::vector<double> values;
   for (size_t i = 0; i < cells.csv.rows.size(); ++i) values.push_back(day_of(cells.at(i, to)) - day_of(cells.at(i, from)));
   return values;

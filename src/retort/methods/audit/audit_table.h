@@ -25,7 +25,7 @@ struct AuditTable {
   int64_t rows() const { return static_cast<int64_t>(score.size()); }
 };
 
-// Which columns of a file are what. `days`: "FROM..TO" makes a feature of the days between two columns of dates (YYYY-MM-DD …).
+// Which columns of a file are what. `days`: "NAME=FROM..TO" (or without a name) makes a feature of the days between two columns of dates (YYYY-MM-DD …).
 struct AuditSource {
   std::string source, score, outcome;
   std::vector<std::string> features, days, missing;

@@ -24,7 +24,7 @@ struct AuditKnobs {
     knobs("score", score, "the column of the black box's score");
     knobs("outcome", outcome, "the column of what then happened: 0 or 1, or a number");
     knobs("features", features, "columns that the students may use; empty for all others");
-    knobs("days", days, "features made of two columns of dates: [\"FROM..TO\"] are the days between them");
+    knobs("days", days, "features made of two columns of dates: [\"NAME=FROM..TO\"] are the days between them");
     knobs("scale", scale, "how the score comes to the outcome's scale: auto (a line where that fits, R^2 >= 0.95, else isotonic), linear, isotonic, or none", one_of({"auto", "linear", "isotonic", "none"}));
     knobs("bins", bins, "most bins of a feature", between(2, 255));
     knobs("leaves", leaves, "leaves of the trees that are added up to a curve", between(2, 8));

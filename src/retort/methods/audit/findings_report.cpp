@@ -4,6 +4,7 @@
 
 #include "retort/methods/audit/findings_words.h"
 #include "retort/stats/ranking.h"
+#include "retort/teachers/teacher.h"
 
 namespace retort::audit {
 namespace {
@@ -18,7 +19,8 @@ json curve_panel(const Findings& found, int64_t feature) {
   const bool second = !found.outcome.curves.empty();
   const std::string y = found.log.binary ? "effect in log-odds" : "effect";
   const auto error = [&](const Spread& s) { return z * std::sqrt(s.variance); };
-  std::string note = fmt::format("▲ {} higher than justified, ▼ lower.", found.score_name);
+  const bool differs = std::any_of(bins.begin(), bins.end(), [](const BinView* bin) { return bin->flagged; });
+  const std::string note = !second ? "" : !differs ? "Nowhere do the two differ clearly." : fmt::format(column.category() ? "▲ {} higher than outcomes justify, ▼ lower." : "Tinted, with a bar on top: {} higher than outcomes justify; with a bar below: lower.", found.score_name);
   if (column.category()) {
     json names = json::array(), score = json::array(), outcome = json::array(), score_error = json::array(), outcome_error = json::array();
     for (const BinView* bin : bins) {
@@ -53,7 +55,9 @@ json curve_panel(const Findings& found, int64_t feature) {
   for (size_t i = 0; i < seen.size(); ++i) {
     if (!seen[i]->flagged) continue;
     const double left = i == 0 ? at[i] : (at[i - 1] + at[i]) / 2, right = i + 1 == at.size() ? at[i] : (at[i] + at[i + 1]) / 2;
-    marks.push_back({left, right, seen[i]->difference.mean > 0 ? 1 : -1});
+    const int side = seen[i]->difference.mean > 0 ? 1 : -1;
+    if (i > 0 && seen[i - 1]->flagged && marks.back()[2] == side) marks.back()[1] = right;
+    else marks.push_back({left, right, side});
   }
   json series = json::array({{{"name", "score"}, {"points", score}, {"band", score_band}}});
   if (second) series.push_back({{"name", "outcome"}, {"points", outcome}, {"band", outcome_band}});
@@ -147,7 +151,7 @@ json learning_panel(const Findings& found) {
     for (size_t i = 0; i < choice.curve.size(); ++i) points.push_back({i + 1, choice.curve[i] / choice.curve[0]});
     return json{{"name", name}, {"points", points}};
   };
-  json series = {line("score", found.bench.mimic)};
+  json series = json::array({line("score", found.bench.mimic)});
   if (!found.bench.outcomes.curve.empty()) series.push_back(line("outcome", found.bench.outcomes));
   return {{"kind", "lines"}, {"title", "Have the students learned all they can?"}, {"note", "Loss on a held-out fifth, curves first and then pairs. The lines must have become flat."}, {"x", "round"}, {"y", "of the first loss"}, {"series", series}};
 }
@@ -158,14 +162,14 @@ void write_findings(const Findings& found, Outcome& outcome) {
   json& panels = outcome.panels;
   const bool two = !found.outcome.curves.empty();
   const std::vector<std::string> parts = where_it_parts(found);
-  std::string lead = fmt::format("An audit of “{}” against “{}” on {} rows. {} {}", found.score_name, found.outcome_name, found.log.rows(), what_it_uses(found), about_missing(found));
+  std::string lead = fmt::format("An audit of “{}” against “{}” on {} rows. {} {}", found.score_name, found.outcome_name, with_commas(found.log.rows()), what_it_uses(found), about_missing(found));
   json figures = json::array();
   if (two) {
     figures.push_back({{"value", fmt::format("{:.0f} %", 100 * std::max(0.0, found.transparent.mimic_r2))}, {"name", "of the score explained"}, {"detail", "by readable curves, on unseen rows"}});
     figures.push_back({{"value", !found.tested ? "–" : found.missing_features() ? "probably" : "no sign"}, {"name", "features missing?"}, {"detail", fmt::format("residuals correlate {:.2f}", found.residuals.pearson)}});
     if (const auto flagged = outcome.metrics.find("flagged"); flagged != outcome.metrics.end()) figures.push_back({{"value", fmt::format("{:.0f} %", flagged->second)}, {"name", "of all curve values differ"}, {"detail", "score against outcome, weighted by rows"}});
   }
-  panels.push_back({{"kind", "lead"}, {"title", "Audit"}, {"text", lead}, {"figures", figures}});
+  panels.push_back({{"kind", "lead"}, {"title", "Audit"}, {"verb", "audit"}, {"text", lead}, {"figures", figures}});
   panels.push_back({{"kind", "text"}, {"title", "Where the score is not what outcomes justify"}, {"paragraphs", parts}});
   panels.push_back({{"kind", "text"}, {"title", "How far to trust this"}, {"paragraphs", {how_far_to_trust(found), "A curve says what goes with a higher score when all else is equal in the log. It does not say why, and features that go together share their part arbitrarily. Outcomes are those that were recorded, with whatever was missed or wrongly recorded."}}});
   panels.push_back(strength_panel(found));
@@ -176,7 +180,7 @@ void write_findings(const Findings& found, Outcome& outcome) {
   if (two) panels.push_back(test_panel(found)), panels.push_back(honesty_panel(found));
   panels.push_back(learning_panel(found));
   panels.push_back(together_panel(found));
-  if (found.log.left_out > 0) panels.push_back({{"kind", "text"}, {"title", "Rows left out"}, {"paragraphs", {fmt::format("{} rows had no score or no outcome.", found.log.left_out)}}});
+  if (found.log.left_out > 0) panels.push_back({{"kind", "text"}, {"title", "Rows left out"}, {"paragraphs", json::array({fmt::format("{} rows had no score or no outcome.", found.log.left_out)})}});
 }
 
 }  // namespace retort::audit

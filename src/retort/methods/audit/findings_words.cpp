@@ -13,10 +13,12 @@ std::string joined(const std::vector<std::string>& parts) {
 
 std::string share(int64_t rows, int64_t all) { return fmt::format("{:.0f} % of the rows", 100.0 * static_cast<double>(rows) / static_cast<double>(all)); }
 
-// "as if the odds were 1.4 times as high", or so many units of a real outcome.
+// "as if the odds were 40 % higher", or so many units of a real outcome.
 std::string size_in_words(const Findings& found, double difference) {
   if (!found.log.binary) return fmt::format("{:.3g} {}", std::abs(difference), difference > 0 ? "higher" : "lower");
-  return fmt::format("as if the odds of the outcome were {:.2g} times {}", std::exp(std::abs(difference)), difference > 0 ? "as high" : "lower");
+  const double odds = std::exp(difference);
+  if (odds >= 2) return fmt::format("as if the odds of the outcome were {:.1f} times as high", odds);
+  return fmt::format("as if the odds of the outcome were {:.0f} % {}", 100 * std::abs(odds - 1), difference > 0 ? "higher" : "lower");
 }
 
 }  // namespace
@@ -44,7 +46,7 @@ std::string what_it_uses(const Findings& found) {
   const std::vector<int64_t> order = by_movement(found);
   const double most = movement(found, found.mimic, order[0]);
   for (const int64_t j : order) (movement(found, found.mimic, j) >= 0.25 * most && strong.size() < 4 ? strong : weak).push_back(name_of(found, j));
-  return fmt::format("The score moves most with {}.", joined(strong)) + (weak.empty() ? "" : fmt::format(" {} move it little, as far as the students can tell.", joined(weak)));
+  return fmt::format("The score moves most with {}.", joined(strong)) + (weak.empty() ? "" : fmt::format(" {} {} it little, as far as the students can tell.", joined(weak), weak.size() == 1 ? "moves" : "move"));
 }
 
 std::vector<std::string> where_it_parts(const Findings& found) {
@@ -78,7 +80,7 @@ bool opaque_is_better(const Findings& found) { return found.opaque.mimic_rmse > 
 std::string how_far_to_trust(const Findings& found) {
   if (found.held.mimic.empty()) return "Only the mimic was fitted; its curves come without a check.";
   std::string text = fmt::format("On rows that it has not seen, the mimic explains {:.0f} % of the score's variation", 100 * std::max(0.0, found.transparent.mimic_r2));
-  if (found.log.binary) text += fmt::format(", and the student of the outcome tells a case from a non-case {:.0f} times in 100", 100 * found.transparent.outcome_auc);
+  if (found.log.binary) text += fmt::format(", and the student of the outcome ranks a case above a non-case {:.0f} times in 100", 100 * found.transparent.outcome_auc);
   text += ". ";
   if (found.opaque.mimic_rmse <= 0) return text + "No opaque model was asked for a comparison.";
   if (opaque_is_better(found)) return text + "An opaque model mimics the score more than 5 % better: the curves leave something out. Allow more pairs before reading much into them.";

@@ -118,6 +118,8 @@ std::vector<BinView> compare_bins(const Workbench& bench, const StudentSettings&
   std::vector<double> p;
   for (size_t i = 0; i < bins.size(); ++i) {
     bins[i].score = little_bags(of_score[i]), bins[i].outcome = little_bags(of_outcome[i]), bins[i].difference = little_bags(of_difference[i]);
+    // Few bags may agree by chance, and nothing is left of the variance; it cannot be below what resampling alone does.
+    for (Spread* spread : {&bins[i].score, &bins[i].outcome, &bins[i].difference}) spread->variance = std::max(spread->variance, spread->inner);
     const Spread& d = bins[i].difference;
     bins[i].p = d.variance > 0 ? normal_tail(d.mean / std::sqrt(d.variance)) : d.mean == 0 ? 1 : 0;
     p.push_back(bins[i].p);

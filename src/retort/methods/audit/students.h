@@ -38,7 +38,7 @@ struct BinView {
   double p = 1;                       // of D = 0
   bool flagged = false;               // by Benjamini-Hochberg over all bins
 };
-// Little bags: `inner` resamples of each of `outer` resamples of the rows, both students on each (unpaired: the outcome student on rows of its own).
+// Variances are those of little bags, but at least V_within / R. Little bags: `inner` resamples of each of `outer` resamples of the rows, both students on each (unpaired: the outcome student on rows of its own).
 // A run that was interrupted is asked before each bag.
 std::vector<BinView> compare_bins(const Workbench& bench, const StudentSettings& settings, double level, Seed seed);
 

@@ -146,6 +146,8 @@
     y.ticks.callback = tall;
     if (spec.kind === 'bars') {
       x.ticks.maxRotation = 45;
+      x.ticks.autoSkip = spec.categories.length > 14;
+      x.ticks.callback = (at) => (spec.categories[at].length > 20 ? `${spec.categories[at].slice(0, 19)}…` : spec.categories[at]);
       const ends = spec.series.flatMap((series) => series.points.flatMap(([, value], i) => {
         const error = series.errors?.[i] ?? 0;
         return value === null ? [] : [value - error, value + error];
@@ -154,6 +156,7 @@
     } else {
       x.type = 'linear';
       const ends = spec.series.flatMap((series) => series.band?.flat() ?? []);
+      if (ends.length > 0) x.bounds = 'data';
       if (ends.length > 0) Object.assign(y, { suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) });
       x.ticks.maxTicksLimit = 8;
       x.ticks.callback = figures;

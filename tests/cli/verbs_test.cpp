@@ -56,6 +56,21 @@ TEST_F(Verbs, APackedStudentRunsFromItsFile) {
   expect_refused(retort_program({"predict", path("damaged.packed"), path("one.png")}), 3, {"damaged.packed: not a whole packed model: its checksum differs"});
 }
 
+TEST_F(Verbs, TeachersAreRankedBeforeAnyTraining) {
+  const std::string recipe = tiny_recipe("t.toml", {"method=ce", "train.epochs=10"});
+  parsed(retort_program({"distill", recipe, "--dir", path("taught"), "--json", "--quiet", "--no-report"}));
+  const json ranked = parsed(retort_program({"rank-teachers", "mlp-16", path("taught"), "--data", "digits", "--probe", "100", "--json"}));
+  EXPECT_EQ(ranked["samples"], 100);
+  ASSERT_EQ(ranked["candidates"].size(), 2u);
+  EXPECT_EQ(ranked["candidates"][0]["candidate"], path("taught")) << "who learned digits stands above a net drawn at random";
+  EXPECT_GT(ranked["candidates"][0]["weight"].get<double>(), ranked["candidates"][1]["weight"].get<double>());
+  EXPECT_GT(ranked["candidates"][0]["similarity"]["parc"].get<double>(), ranked["candidates"][1]["similarity"]["parc"].get<double>());
+
+  expect_refused(retort_program({"rank-teachers", path("nobody.pt"), "--data", "digits"}), 3, {"nobody.pt"});
+  expect_refused(retort_program({"rank-teachers", "mlp-16", "--by", "parcel"}), 2, {"--by"});
+  expect_refused(retort_program({"rank-teachers", "mlp-16", "--set", "data.sourse=digits"}), 2, {"data.sourse"});
+}
+
 TEST_F(Verbs, ADetectorIsScoredAndAsked) {
   const std::string recipe = tiny_recipe("d.toml", {"method=bckd", "knobs.cls_weight=0.0", "knobs.loc_weight=0.0", "data.source=world:canvas,rows=30,test_rows=8", "data.train=30", "data.test=8", "student.net=dense-3-4-5"});
   const json run = parsed(retort_program({"distill", recipe, "--dir", path("run"), "--json", "--quiet", "--no-report"}));

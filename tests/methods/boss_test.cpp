@@ -144,9 +144,19 @@ TEST_F(BossTest, ResumesToTheBit) {
   EXPECT_EQ(trials("unbroken"), trials("broken"));
 }
 
+// Children train only where this process has not: the first two campaigns run in a program of their own.
 TEST_F(BossTest, TrialsSideBySide) {
-  campaign("two", {"knobs.slots=2"});
-  campaign("again", {"knobs.slots=2"});
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  setenv("RETORT_TEST_SCRATCH", scratch.path().c_str(), /*overwrite=*/0);  // that program has a scratch folder of its own, and writes into this one's
+  const std::string place = "../" + std::filesystem::path(getenv("RETORT_TEST_SCRATCH")).filename().string();
+  EXPECT_EXIT(
+      {
+        campaign(place + "/two", {"knobs.slots=2"});
+        campaign(place + "/again", {"knobs.slots=2"});
+        std::filesystem::remove_all(scratch.path());
+        std::exit(HasFailure());
+      },
+      testing::ExitedWithCode(0), "");
   const auto rows = trials("two");
   ASSERT_EQ(rows.size(), 6u);
   EXPECT_EQ(rows, trials("again"));
@@ -156,6 +166,11 @@ TEST_F(BossTest, TrialsSideBySide) {
   EXPECT_EQ(rows[0], trials("one")[0]);
   EXPECT_EQ(rows[1], trials("one")[1]);
   EXPECT_LE(rows[4].at("start").get<size_t>(), 4u);  // trials 4 and 5 are drawn before either ends
+}
+
+TEST_F(BossTest, TrialsSideBySideTakeNoStudentsTrainedBefore) {
+  for (const std::string key : {"student.alone", "student.trained"})
+    EXPECT_NE(caught<ConfigError>([&] { campaign("none", {"knobs.slots=2", key + "=true"}); }).line.find(key + ": trials side by side"), std::string::npos);
 }
 
 TEST_F(BossTest, AFailedTrialIsNotAMember) {

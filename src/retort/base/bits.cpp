@@ -166,7 +166,7 @@ std::vector<uint32_t> huffman_decode(std::string_view bytes, size_t count, const
     }
   }
   if ((bit + 7) / 8 != bytes.size()) damaged("they go on behind the last number");
-  if (bit % 8 != 0 && static_cast<uint8_t>(bytes[bit / 8] << (bit % 8)) != 0) damaged("bits are set behind the last number");
+  if (bit % 8 != 0 && static_cast<uint8_t>(static_cast<uint8_t>(bytes[bit / 8]) << (bit % 8)) != 0) damaged("bits are set behind the last number");
   return values;
 }
 

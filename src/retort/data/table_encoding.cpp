@@ -156,6 +156,7 @@ std::vector<std::string> table_features(const Json& fitted) {
 Tensor encode_table(const Tensor& raw, const Json& raw_table, const Json& fitted) {
   const auto columns = coders(fitted);
   Tensor out = at::empty({raw.size(0), total_width(columns)}, at::kFloat);
+  if (raw.size(0) == 0) return out;
   const auto cells = raw.accessor<double, 2>();
   float* begin = out.data_ptr<float>();
   for (size_t c = 0; c < columns.size(); ++c) {

@@ -73,6 +73,9 @@ struct BossKnobs {
     if (warmup < trials && pretrained && k < 2 && members == "two") refuse("knobs.k", fmt::format("start and teacher are two members of a pool of {}", k), "set knobs.k = 2 or more, or knobs.pretrained = false");
     if (warmup < trials && warmup < k) refuse("knobs.warmup", fmt::format("{} warm-up trials do not fill a pool of {}", warmup, k), "let warmup be at least k");
     if (pretrained && nets.size() > 1 && warmup < trials) refuse("knobs.nets", "weights do not move from one architecture to another", "name one net, or set knobs.pretrained = false");
+    // libtorch's gradients do not work in a child of a process that has computed gradients itself.
+    for (const std::string key : {"student.alone", "student.trained"})
+      if (slots > 1 && recipe.has(key)) refuse(key, "trials side by side need a process that has trained nothing yet", "set knobs.slots = 1, or leave it out");
     try {
       space(true);
     } catch (const ConfigError& error) {
@@ -108,7 +111,7 @@ class Campaign {
       const auto begun = static_cast<int64_t>(trials_.size()), stop = begun < knobs_.warmup ? std::min(knobs_.warmup, knobs_.trials) : knobs_.trials;
       std::vector<TrialPlan> plans;
       for (int64_t i = begun; i < std::min(begun + knobs_.slots, stop); ++i) plans.push_back(plan(i));
-      const std::vector<TrialEnd> ends = run_trials(c_, plans, knobs_.extra_term(), knobs_.score == "balanced_accuracy");
+      const std::vector<TrialEnd> ends = run_trials(c_, plans, knobs_.extra_term(), knobs_.score == "balanced_accuracy", /*in_children=*/knobs_.slots > 1);
       for (size_t j = 0; j < ends.size(); ++j) finish(static_cast<size_t>(begun) + j, ends[j]);
       write();
     }

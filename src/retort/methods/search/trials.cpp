@@ -91,9 +91,12 @@ TrialEnd run_trial(ClassifierRun& c, const TrialPlan& plan, const ExtraTerm& ext
 
 }  // namespace
 
-std::vector<TrialEnd> run_trials(ClassifierRun& c, const std::vector<TrialPlan>& plans, const ExtraTerm& extra, bool balanced) {
+std::vector<TrialEnd> run_trials(ClassifierRun& c, const std::vector<TrialPlan>& plans, const ExtraTerm& extra, bool balanced, bool in_children) {
   std::vector<TrialEnd> ends;
-  if (plans.size() == 1) return {run_trial(c, plans.front(), extra, balanced)};
+  if (!in_children) {
+    for (const TrialPlan& plan : plans) ends.push_back(run_trial(c, plan, extra, balanced));
+    return ends;
+  }
   Run& run = c.run;
   if (run.log) run.log->length();  // nothing pending that every child would write
   const std::vector<ChildEnd> children = run_in_children(plans.size(), plans.size(), [&](size_t i) {

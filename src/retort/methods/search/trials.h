@@ -26,9 +26,9 @@ struct TrialEnd {
   int64_t epochs = 0;
 };
 
-// Trains and scores each, side by side in processes of their own when there are several. A training that diverges is a failed trial, anything else
-// that goes wrong is thrown.
-std::vector<TrialEnd> run_trials(ClassifierRun& c, const std::vector<TrialPlan>& plans, const ExtraTerm& extra, bool balanced);
+// Trains and scores each: one after the other, or side by side `in_children`, which must be so for all trials of a run, since children of a process that
+// has trained cannot train. A training that diverges is a failed trial, anything else that goes wrong is thrown.
+std::vector<TrialEnd> run_trials(ClassifierRun& c, const std::vector<TrialPlan>& plans, const ExtraTerm& extra, bool balanced, bool in_children);
 Net trained(const ClassifierRun& c, const TrialPlan& plan);  // what a finished trial ended with
 
 }  // namespace retort::search

@@ -165,9 +165,9 @@ void read_test(const StudyDesign& design, const StudyResults& results, const Rec
                                 column("parameters", "parameters", "", "lower", 0), column("latency_64", "latency, batch 64", "us/image", "lower", 2)}},
                    {"rows", rows}};
   double above = 0;
+  const std::vector<Cell> taught = design.students(advice.taught, true), untaught = design.students(advice.taught, false);
   for (size_t student = 0; student < design.levels(kStudent); ++student) {
-    const Cell taught = design.students(advice.taught, true)[student], untaught = design.students(advice.taught, false)[student];
-    const auto with = results.mean_of(taught, "accuracy"), without = results.mean_of(untaught, "accuracy"), teacher = results.mean_of(taught, "teacher.accuracy");
+    const auto with = results.mean_of(taught[student], "accuracy"), without = results.mean_of(untaught[student], "accuracy"), teacher = results.mean_of(taught[student], "teacher.accuracy");
     if (with && without) outcome.metrics["gain." + design.label(kStudent, student)] = *with - *without;
     if (with && teacher && *with > *teacher) ++above;
   }

@@ -1,50 +1,16 @@
-// The chain from teacher over assistants to student. In one file because the candidates, their scores, the two distillations and the price of the
-// alternatives read the same slices of one teacher.
+// The chain from teacher over assistants to student. In one file because the candidates, the two distillations and the price of the alternatives read the
+// same slices of one teacher.
 #include "retort/methods/compress/amd.h"
 
 #include "retort/base/error.h"
 #include "retort/base/progress.h"
+#include "retort/methods/compress/amd_knobs.h"
 #include "retort/methods/compress/slices.h"
 #include "retort/nets/model_file.h"
 #include "retort/stats/ranking.h"
 
 namespace retort::compress {
-
 namespace {
-
-struct AmdKnobs {
-  double student_scale = 0.1, grid_step = 0.1, scale = 0.5, temperature = 4, a = 1, b = 0.1;
-  std::vector<double> grid;
-  std::string select = "npsd", student = "slice", candidates = "joint";
-  int64_t hops = 1, joint_epochs = 10, assistant_epochs = 5, random_candidates = 1, evaluations = 3, calibration = 256;
-
-  void describe(Knobs& knobs) {
-    knobs("student_scale", student_scale, "the student's parameters as a share of the teacher's", above(0));
-    knobs("student", student, "slice: the student is cut out of its teacher; net: student.net, whose size is then its scale", one_of({"slice", "net"}));
-    knobs("grid", grid, "scales of the candidates for the assistant, strictly between student and teacher; [] for multiples of grid_step", above(0));
-    knobs("grid_step", grid_step, "step of the grid", above(0));
-    knobs("select", select, "how the assistant is chosen: npsd, the least performance lost for each parameter removed; best accuracy; middle of the grid; fixed, the nearest to scale; random; "
-          "oracle and worst train a student of every candidate, for studies", one_of({"npsd", "best", "middle", "fixed", "random", "oracle", "worst"}));
-    knobs("scale", scale, "fixed: the assistant's scale", above(0));
-    knobs("candidates", candidates, "joint: one run trains all candidates in shared weights; separate: each is trained alone; both: as joint, and alone too, for comparison", one_of({"joint", "separate", "both"}));
-    knobs("hops", hops, "assistants in the chain; 0 for none: the teacher teaches the student itself", at_least(0));
-    knobs("temperature", temperature, "softmax temperature of both sides", above(0));
-    knobs("a", a, "weight of the divergence from the teacher beside the labels", at_least(0));
-    knobs("b", b, "weight of the squared distance from the teacher's embedding", at_least(0));
-    knobs("joint_epochs", joint_epochs, "epochs in which the candidates are trained", at_least(1));
-    knobs("assistant_epochs", assistant_epochs, "epochs in which the assistant is tuned; the student has train.epochs", at_least(1));
-    knobs("random_candidates", random_candidates, "candidates a step besides the smallest and the largest", at_least(0));
-    knobs("evaluations", evaluations, "last epochs of the joint run over which a candidate's accuracy is averaged", at_least(1));
-    knobs("calibration", calibration, "training rows by which the importance of weights is judged", at_least(1));
-  }
-  bool study() const { return select == "oracle" || select == "worst"; }
-  void check(const Recipe& recipe) const {
-    if (student == "slice" && student_scale >= 1) throw ConfigError(fmt::format("{}: knobs.student_scale: a student of {} times its teacher is no compression", recipe.where("knobs.student_scale"), student_scale), "a scale lies between 0 and 1");
-    for (const double entry : grid)
-      if (entry >= 1) throw ConfigError(fmt::format("{}: knobs.grid: a candidate of scale {} is not smaller than the teacher", recipe.where("knobs.grid"), entry), "scales lie between the student's and 1");
-    if (study() && hops != 1) throw ConfigError(recipe.where("knobs.hops") + fmt::format(": knobs.hops: {} compares chains of one assistant", select), "set knobs.hops = 1");
-  }
-};
 
 // A teacher along the chain: its net, what it says, its size and its accuracy on the validation part.
 struct Rung {
@@ -76,9 +42,7 @@ class Chain {
     auto& metrics = c_.run.outcome.metrics;
     metrics["search_steps"] = static_cast<double>(search_steps_);
     metrics["search_passes"] = static_cast<double>(search_passes_);
-    metrics["total_steps"] = static_cast<double>(search_steps_ + other_steps_);
-    if (study_student_) return *study_student_;
-    Net student = student_of(rung, "student");
+    Net student = study_student_ ? *study_student_ : student_of(rung, "student");
     metrics["total_steps"] = static_cast<double>(search_steps_ + other_steps_);
     return student;
   }
@@ -186,7 +150,7 @@ class Chain {
       search_steps_ += train(c_.run, job).steps;
       search_passes_ += objective.passes();
       for (size_t i = 0; i < kept.size(); ++i) nets.push_back(objective.candidate(shared, i));
-      joint = averaged(objective.evaluations(), kept.size());
+      joint = mean_performances(objective.evaluations());
       if (knobs_.select == "npsd") stable = picks_agree(objective.evaluations(), rung, scales);
     }
     if (knobs_.candidates != "joint") {
@@ -239,15 +203,7 @@ class Chain {
     if (knobs_.select == "best") return static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
     if (knobs_.select == "random") return static_cast<size_t>(Dice(c_.run.seed.stream("assistant")).below(static_cast<int64_t>(scales.size())));
     const double target = knobs_.select == "fixed" ? knobs_.scale : scales[(scales.size() - 1) / 2];
-    const auto nearest = std::min_element(scales.begin(), scales.end(), [&](double x, double y) { return std::abs(x - target) < std::abs(y - target); });
-    return static_cast<size_t>(nearest - scales.begin());
-  }
-
-  static std::vector<double> averaged(const std::vector<std::vector<double>>& rows, size_t n) {
-    std::vector<double> means(n);
-    for (const auto& row : rows)
-      for (size_t i = 0; i < n; ++i) means[i] += row[i] / static_cast<double>(rows.size());
-    return means;
+    return nearest_scale(scales, target);
   }
 
   bool picks_agree(const std::vector<std::vector<double>>& rows, const Rung& rung, const std::vector<double>& scales) const {

@@ -1,6 +1,7 @@
 #include "retort/methods/compress/assistant_choice.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "retort/base/error.h"
 
@@ -17,6 +18,18 @@ size_t pick_by_npsd(double teacher_performance, double teacher_scale, const std:
   for (size_t i = 1; i < scales.size(); ++i)
     if (value(i) > value(best) || (value(i) == value(best) && scales[i] < scales[best])) best = i;
   return best;
+}
+
+std::vector<double> mean_performances(const std::vector<std::vector<double>>& evaluations) {
+  std::vector<double> means(evaluations.front().size());
+  for (const auto& row : evaluations)
+    for (size_t i = 0; i < means.size(); ++i) means[i] += row[i] / static_cast<double>(evaluations.size());
+  return means;
+}
+
+size_t nearest_scale(const std::vector<double>& scales, double target) {
+  const auto nearest = std::min_element(scales.begin(), scales.end(), [&](double x, double y) { return std::abs(x - target) < std::abs(y - target); });
+  return static_cast<size_t>(nearest - scales.begin());
 }
 
 std::vector<double> candidate_scales(double student_scale, double teacher_scale, const std::vector<double>& grid, double step) {

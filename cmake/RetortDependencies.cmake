@@ -9,15 +9,13 @@ find_package(ZLIB REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(OpenCV REQUIRED COMPONENTS core imgcodecs imgproc)
+find_package(OpenCV REQUIRED COMPONENTS core dnn imgcodecs imgproc)
 find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
-# `retort data fetch` needs these two; without them it says so.
-find_path(RETORT_CURL_HEADERS curl/curl.h)
-find_path(RETORT_CRYPTO_HEADERS openssl/evp.h)
-if(RETORT_CURL_HEADERS AND RETORT_CRYPTO_HEADERS)
-  find_library(RETORT_CURL curl)
-  find_library(RETORT_CRYPTO crypto)
-endif()
+find_package(CURL REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(SQLite3 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
 # libtorch as one target: whatever its own package says to link (torch, c10, with CUDA the CUDA parts) and the flags it was built with.
 # Installed, the OpenMP runtime is named by path, since a consumer's compiler may come with another one.

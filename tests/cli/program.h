@@ -19,6 +19,7 @@ class Program {
   // `prelude`: shell commands before the program takes the shell's place, such as limits.
   explicit Program(const std::vector<std::string>& words, const std::string& prelude = {});
   void send(int signal) const;
+  std::string printed() const;  // on stdout, so far
   Ended wait();
 
  private:

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@ Program::Program(const std::vector<std::string>& words, const std::string& prelu
   const std::string stem = testing::TempDir() + "retort-program-" + std::to_string(getpid()) + "-" + std::to_string(++count);
   out_path_ = stem + ".out";
   err_path_ = stem + ".err";
+  for (const std::string& path : {out_path_, err_path_}) std::ofstream{path};  // a kill may come before the child has opened them
   process_ = fork();
   if (process_ != 0) return;
   setpgid(0, 0);
@@ -33,6 +35,8 @@ Program::Program(const std::vector<std::string>& words, const std::string& prelu
 }
 
 void Program::send(int signal) const { kill(process_, signal); }
+
+std::string Program::printed() const { return file_exists(out_path_) ? read_file(out_path_) : ""; }
 
 Ended Program::wait() {
   int status = 0;

@@ -1,7 +1,7 @@
 # cmake -DSOURCES=src/retort -P floor_plan.cmake
 cmake_minimum_required(VERSION 3.25)
 # The folders of src/retort are floors: each includes only from itself and from those before it in this list.
-set(floors base losses stats search data nets teachers train report methods catalogue cli)
+set(floors base remote losses stats search surrogates data nets teachers train serve report methods catalogue cli)
 
 set(faults "")
 set(below "")

@@ -4,6 +4,8 @@
 
 #include "retort/base/error.h"
 #include "retort/catalogue/study.h"
+#include "retort/methods/audit/distill_compare.h"
+#include "retort/methods/audit/rules_surrogate.h"
 #include "retort/methods/baselines/ce.h"
 #include "retort/methods/baselines/crd.h"
 #include "retort/methods/baselines/dkd.h"
@@ -11,6 +13,9 @@
 #include "retort/methods/baselines/fixmatch.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
+#include "retort/methods/blackbox/rad.h"
+#include "retort/methods/blackbox/bidf_mkd.h"
+#include "retort/methods/blackbox/mekd.h"
 #include "retort/methods/compress/amd.h"
 #include "retort/methods/compress/quant_distill.h"
 #include "retort/methods/dense/bckd.h"
@@ -42,6 +47,10 @@ const std::vector<Method>& methods() {
       compress::quant_distill(), compress::amd(),
       dense::bckd(),
       search::boss(),
+      audit::rules_surrogate(),
+      blackbox::rad(),
+      audit::distill_compare(),
+      blackbox::mekd(), blackbox::bidf_mkd(),
       kd_study(), study::measured(),
   };
   return table;

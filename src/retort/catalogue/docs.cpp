@@ -7,6 +7,8 @@
 #include "retort/catalogue/evidence.h"
 #include "retort/catalogue/text_table.h"
 #include "retort/methods/features/unic_teachers.h"
+#include "retort/remote/batches.h"
+#include "retort/teachers/capture_plan.h"
 
 namespace retort {
 namespace {
@@ -82,7 +84,10 @@ std::string recipe_page() {
          section<StageKnobs>("[[train.stages]]", "Parts of a training, one after the other, each with its own frozen parameters and its own run of the schedule.") +
          section<features::UnicTeacherKnobs>("[teachers.NAME]", "The teachers of `unic`, a section each. `[teachers.NAME.train]` takes the keys of `[train]` and starts from the run's own.") +
          "\n## [transfer], [supervised]\n\nOf `random-teacher`: another data set to probe on, with the keys of `[data]`; how its studies train on labels, with the keys of `[train]`, which it "
-         "starts from.\n"
+         "starts from.\n" +
+         section<EndpointKnobs>("[endpoint], [teacher.endpoint]", "Who is asked over HTTP: of a [capture](capture.md), and of a teacher of kind `http`.") +
+         section<CaptureOptions>("[capture]", "Of `retort capture`: what is stored.") + section<CaptureKnobs>("[capture], which rows", "Of data; texts come from a file of prompts.") +
+         section<TextKnobs>("[capture], of texts", "For endpoints of chat, completions and embeddings.") + section<BatchKnobs>("[batch]", "Of `retort capture --batch`.") +
          "\n## [knobs]\n\nThe keys of the method: see [methods](methods.md).\n";
 }
 

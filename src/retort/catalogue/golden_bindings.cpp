@@ -60,7 +60,7 @@ const std::map<std::string, GoldenBinding>& golden_bindings() {
         {"kd.fitnet", {fitnet}},
         {"kd.crd", {crd}},
     };
-    for (GoldenTable group : {logit_bindings(), feature_bindings(), teacher_bindings(), compress_bindings(), search_bindings()}) table.merge(group);
+    for (GoldenTable group : {logit_bindings(), feature_bindings(), teacher_bindings(), compress_bindings(), search_bindings(), audit_bindings(), blackbox_bindings()}) table.merge(group);
     return table;
   }();
   return all;

@@ -12,5 +12,7 @@ GoldenTable compress_bindings();
 GoldenTable search_bindings();
 GoldenTable feature_bindings();
 GoldenTable teacher_bindings();
+GoldenTable audit_bindings();
+GoldenTable blackbox_bindings();
 
 }  // namespace retort

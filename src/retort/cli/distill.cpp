@@ -1,4 +1,4 @@
-// `retort distill RECIPE`, `retort study RECIPE`: run a recipe to its end.
+// `retort distill RECIPE`, `retort audit RECIPE`, `retort study RECIPE`: run a recipe to its end.
 #include <thread>
 
 #include "retort/base/file.h"
@@ -60,6 +60,7 @@ void add_recipe_verb(CLI::App& app, const std::string& name, const std::string& 
 }  // namespace
 
 void add_distill_verb(CLI::App& app) { add_recipe_verb(app, "distill", "Turn a teacher into a student, as a recipe says"); }
+void add_audit_verb(CLI::App& app) { add_recipe_verb(app, "audit", "Say what a model that you cannot open does, and how far the answer can be trusted"); }
 void add_study_verb(CLI::App& app) { add_recipe_verb(app, "study", "Study what distillation brings for your teachers, data and budget, and what to choose", /*many=*/true); }
 
 }  // namespace retort

@@ -4,6 +4,7 @@
 #include "retort/base/error.h"
 #include "retort/base/file.h"
 #include "retort/base/progress.h"
+#include "retort/cli/parts.h"
 #include "retort/cli/print.h"
 #include "retort/cli/verbs.h"
 #include "retort/data/table.h"
@@ -25,21 +26,6 @@ Recipe recipe_of(const EvalOptions& options) {
   std::vector<std::string> sets = options.sets;
   if (!options.data.empty()) sets.insert(sets.begin(), "data.source=" + to_toml(options.data));
   return file_exists(path) ? Recipe::load(path, sets) : Recipe::parse("", options.run, sets);
-}
-
-Dataset part_of(const Splits& splits, const std::string& part) {
-  if (part == "train") return splits.train;
-  if (part == "validation") return splits.validation;
-  if (part == "test") return splits.test;
-  Dataset all = splits.train;
-  for (const Dataset* more : {&splits.unlabelled, &splits.validation, &splits.test}) {
-    if (more->size() == 0) continue;
-    all.inputs = at::cat({all.inputs, more->inputs});
-    all.labels = at::cat({all.labels, more->labels});
-    all.ids = at::cat({all.ids, more->ids});
-  }
-  all.extra.clear();
-  return all;
 }
 
 // A table file as the model reads it: encoded as its training rows were.

@@ -35,8 +35,8 @@ int main(int count, char** words) {
   app.set_version_flag("--version", std::string("retort ") + kVersion);
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
-  for (const auto add : {add_distill_verb, add_study_verb, add_eval_verb, add_predict_verb, add_report_verb, add_methods_verb, add_prove_verb, add_golden_verb, add_data_verb,
-                         add_rank_teachers_verb, add_docs_verb, add_doctor_verb})
+  for (const auto add : {add_distill_verb, add_capture_verb, add_cache_verb, add_serve_verb, add_audit_verb, add_study_verb, add_eval_verb, add_predict_verb, add_report_verb, add_methods_verb, add_prove_verb,
+                         add_golden_verb, add_data_verb, add_rank_teachers_verb, add_docs_verb, add_doctor_verb})
     add(app);
   try {
     check_verb(app, count, words);

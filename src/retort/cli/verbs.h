@@ -10,6 +10,8 @@
 namespace retort {
 
 void add_distill_verb(CLI::App& app);
+void add_capture_verb(CLI::App& app);
+void add_audit_verb(CLI::App& app);
 void add_study_verb(CLI::App& app);
 void add_eval_verb(CLI::App& app);
 void add_predict_verb(CLI::App& app);
@@ -20,6 +22,8 @@ void add_golden_verb(CLI::App& app);
 void add_data_verb(CLI::App& app);
 void add_docs_verb(CLI::App& app);
 void add_rank_teachers_verb(CLI::App& app);
+void add_cache_verb(CLI::App& app);
 void add_doctor_verb(CLI::App& app);
+void add_serve_verb(CLI::App& app);
 
 }  // namespace retort

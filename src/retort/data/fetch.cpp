@@ -2,19 +2,16 @@
 
 #include <filesystem>
 
+#include <curl/curl.h>
+
 #include "retort/base/error.h"
 #include "retort/base/file.h"
 #include "retort/base/interrupt.h"
 #include "retort/base/progress.h"
+#include "retort/base/sha256.h"
 #include "retort/data/places.h"
 
-#if RETORT_WITH_CURL
-#include <curl/curl.h>
-#include <openssl/evp.h>
-#endif
-
 namespace retort {
-
 namespace {
 
 bool is_archive(const std::string& file) { return file.size() > 7 && file.substr(file.size() - 7) == ".tar.gz"; }
@@ -32,12 +29,6 @@ void check(const Download& what, const std::string& bytes, const std::string& ur
     if (const std::string found = sha256_of(bytes); found != what.sha256)
       throw DataError(fmt::format("{}: expected SHA-256 {}, received {}", url, what.sha256, found), hint);
 }
-
-}  // namespace
-
-#if RETORT_WITH_CURL
-
-namespace {
 
 struct Transfer {
   std::string bytes;
@@ -81,17 +72,6 @@ std::string get(const std::string& url, const Download& what, bool quiet) {
 
 }  // namespace
 
-bool can_fetch() { return true; }
-
-std::string sha256_of(std::string_view bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
-  std::string hex;
-  for (unsigned int i = 0; i < size; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
-}
-
 std::string download_bytes(const Download& what, bool quiet) {
   for (size_t i = 0;; ++i) {
     const std::string& url = what.urls.at(i);
@@ -104,14 +84,6 @@ std::string download_bytes(const Download& what, bool quiet) {
     }
   }
 }
-
-#else
-
-bool can_fetch() { return false; }
-std::string sha256_of(std::string_view) { return {}; }
-std::string download_bytes(const Download& what, bool) { throw DataError("cannot download " + what.urls.at(0) + ": this retort was built without libcurl"); }
-
-#endif
 
 void unpack_tar(std::string_view tar, const std::string& name, const std::string& folder) {
   auto damaged = [&](size_t at, const std::string& what) { return DataError(fmt::format("{}: {} at offset {}", name, what, at), "the archive is damaged; get it again"); };

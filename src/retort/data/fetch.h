@@ -15,8 +15,6 @@ std::string fetch_data(const std::string& name, const std::string& folder, bool 
 
 // The bytes of the first URL that answers. Throws DataError naming the last URL and what the network said.
 std::string download_bytes(const Download& what, bool quiet = false);
-std::string sha256_of(std::string_view bytes);  // 64 hex digits
-bool can_fetch();                               // whether the build has a network library
 
 // Writes the regular files of a tar archive into `folder`, by their last path component. Throws DataError (name, offset) for damage.
 void unpack_tar(std::string_view tar, const std::string& name, const std::string& folder);

@@ -79,6 +79,7 @@ void WorldKnobs::describe(Knobs& knobs) {
   knobs("digits", digits, "canvas: most digits on one canvas, 0 is 4; clips: digits in a clip, 0 is 1", between(0, 16));
   knobs("glyph", glyph, "side of a digit in pixels; 0 draws a third to five twelfths of the side (canvas) or takes two thirds of it (clips)", between(0, 512));
   knobs("frames", frames, "clips: frames", between(1, 256));
+  knobs("columns", columns, "wide, noisy-digits: columns in all, 0 is 500", between(0, 100000));
   knobs("frequent", frequent, "canvas: share of the digits that are class 0, whatever the others are; 0 leaves them as they come", between(0, 1));
   knobs("glyphs", glyphs, "canvas, clips: the set that the digit images come from", one_of({"digits", "mnist"}));
   knobs("label", label, "clips: what a clip's label is", one_of({"digit", "direction", "both"}));
@@ -95,6 +96,8 @@ std::vector<std::pair<std::string, std::string>> world_forms() {
           {"world:checkerboard", "uniform on the dark squares of a board, 2-D points, 8 classes"},
           {"world:canvas", "1-4 digits pasted on a canvas, with boxes and masks"},
           {"world:textures", "gratings with noise, a direction and a wavelength a class"},
+          {"world:wide", "a wide table, 2 classes: ten of its columns tell, the rest is noise"},
+          {"world:noisy-digits", "a wide table: the pixels of digits among columns of noise"},
           {"world:clips", "clips of moving digits, labelled by digit and direction"}};
 }
 
@@ -115,6 +118,10 @@ Source make_world(const std::string& source, Seed seed) {
     made = clips_world(options, seed);
   } else if (name == "textures") {
     made = textures_world(options, seed);
+  } else if (name == "wide") {
+    made = wide_world(options, seed);
+  } else if (name == "noisy-digits") {
+    made = noisy_digits_world(options, seed);
   } else {
     const auto names = world_names();
     if (std::find(names.begin(), names.end(), kPrefix + name) == names.end()) {

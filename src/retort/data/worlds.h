@@ -8,6 +8,9 @@
 //   world:checkerboard   uniform on the 8 dark squares of a 4x4 board over [-4, 4]^2, class = square
 //   world:canvas         1-4 digits pasted on a canvas: extra boxes [n,k,5] (pixels, x2 and y2 exclusive) and masks [n,k,h,w] bool; label = first digit
 //   world:textures       gratings, [1,h,w]: each class has its direction and wavelength; phase, contrast and noise are random
+//   world:wide           a table of `columns` standard normal columns, 2 classes: 8 raise or lower the log odds in proportion, 2 by their size without the
+//                        sign, the rest says nothing; the names of the columns tell (linear1, absolute1, noise1); extra probability [n] of class 1
+//   world:noisy-digits   a table of the 64 pixels of the shipped digits and as many columns of standard normal noise as make `columns`
 //   world:clips          moving digits, [t,1,h,w]: label = digit, direction or both; extra digit and direction [n,k]
 //
 // Points carry extra log_density [n] float64, the exact logarithm of the density they were drawn from. Row i is drawn from the seed and i
@@ -23,7 +26,7 @@ namespace retort {
 
 // The options of a world; negative or 0 means the world's own choice where the help says so.
 struct WorldKnobs {
-  int64_t rows = 2000, test_rows = 500, classes = 0, size = 0, digits = 0, glyph = 0, frames = 8;
+  int64_t rows = 2000, test_rows = 500, classes = 0, size = 0, digits = 0, glyph = 0, frames = 8, columns = 0;
   double noise = -1, radius = 0, frequent = 0;
   std::string glyphs = "digits", label = "both";
   void describe(Knobs& knobs);
@@ -55,5 +58,7 @@ PlaneWorld plane_world(const std::string& name, const WorldKnobs& knobs);  // na
 Source canvas_world(const WorldKnobs& knobs, Seed seed);
 Source clips_world(const WorldKnobs& knobs, Seed seed);
 Source textures_world(const WorldKnobs& knobs, Seed seed);
+Source wide_world(const WorldKnobs& knobs, Seed seed);
+Source noisy_digits_world(const WorldKnobs& knobs, Seed seed);
 
 }  // namespace retort

@@ -10,7 +10,7 @@ namespace {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {linear_family(), mlp_family(), convnet_family(), cnn_family(),       resnet_family(),
-                                          wrn_family(),    vgg_family(), vit_family(),     mobilenet_family(), lstm_family(), chars_family(), kernel_family()};
+                                          wrn_family(),    vgg_family(), vit_family(),     mobilenet_family(), lstm_family(), chars_family(), kernel_family(), autoencoder_family()};
   return all;
 }
 

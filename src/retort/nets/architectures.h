@@ -37,6 +37,7 @@ Family vit_family();
 Family lstm_family();
 Family chars_family();
 Family kernel_family();
+Family autoencoder_family();
 
 // Reads a name piece by piece: `name.text("resnet") && name.whole(depth) && name.end()`. Every call that fails leaves the place as it is.
 class NameReader {

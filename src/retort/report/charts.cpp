@@ -53,11 +53,13 @@ std::string ChartBook::add(const Chart& chart) {
     json entry = {{"name", line.name}, {"colour", (line.colour - 1) % kColours + 1}, {"dashed", line.dashed}, {"points", points}};
     if (!line.weights.empty()) entry["weights"] = line.weights;
     if (!line.errors.empty()) entry["errors"] = line.errors;
+    for (const auto& [low, high] : line.band) entry["band"].push_back({plotted(low), plotted(high)});
     series.push_back(entry);
     if (!line.name.empty()) legend += fmt::format("<li data-series=\"{}\">{}{}</li>", s, swatch(line.colour), escape(line.name));
   }
   charts_.push_back(
       {{"kind", chart.kind}, {"x", chart.x}, {"y", chart.y}, {"log_y", chart.log_y}, {"categories", chart.categories}, {"series", series}});
+  for (const Stretch& mark : chart.marks) charts_.back()["marks"].push_back({plotted(mark.from), plotted(mark.to), mark.side});
   return fmt::format(
       "<figure class=\"card chart {}\" data-chart=\"{}\"><figcaption><h3>{}</h3>{}{}</figcaption><div class=\"plot\">"
       "<canvas role=\"img\" aria-label=\"{}\"></canvas><noscript><p>This chart is drawn by JavaScript, which is switched off "

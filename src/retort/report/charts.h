@@ -16,6 +16,13 @@ struct Series {
   bool dashed = false;
   std::vector<double> weights;  // optional: relative sizes of the points, in [0, 1], and what a point counts
   std::vector<double> errors;   // optional (bars): half the height of each whisker
+  std::vector<std::pair<double, double>> band;  // optional (lines): lower and upper end at each point
+};
+
+// A stretch of the x axis that is tinted: side 1 or -1.
+struct Stretch {
+  double from = 0, to = 0;
+  int side = 1;
 };
 
 struct Chart {
@@ -24,6 +31,7 @@ struct Chart {
   std::vector<std::string> categories;  // bars: the names along x, a point's x is its index
   std::vector<Series> series;
   bool log_y = false;
+  std::vector<Stretch> marks;  // lines
 };
 
 // The colours of the style sheet are numbered from 1: teacher, alone and student have their own, others go by their place.

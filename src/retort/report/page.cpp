@@ -102,7 +102,7 @@ std::string shell_word(const std::string& word) {
 
 std::string repeat(const RunView& run) {
   if (run.recipe.empty() || run.folder.empty()) return {};
-  std::string folder = run.folder, verb = text_at(run.run, "verb");
+  std::string folder = run.folder, verb = text_at(lead_of(run), "verb");
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
   const std::string command = fmt::format("retort {} {} --set {}", verb.empty() ? "distill" : shell_word(verb),
                                           shell_word(folder + "/recipe.toml"), shell_word(fmt::format("run.dir={}-again", folder)));

@@ -47,7 +47,13 @@ Card points_card(const json& panel, const std::string& kind, ChartBook& book) {
     for (const json& point : list(member(value, "points"))) {
       if (point.is_array() && point.size() >= 2) series.points.push_back({number_in(point[0]), number_in(point[1])});
     }
+    for (const json& ends : list(member(value, "band"))) {
+      if (ends.is_array() && ends.size() >= 2) series.band.push_back({number_in(ends[0]), number_in(ends[1])});
+    }
     chart.series.push_back(std::move(series));
+  }
+  for (const json& mark : list(member(panel, "marks"))) {
+    if (mark.is_array() && mark.size() >= 3) chart.marks.push_back({number_in(mark[0]), number_in(mark[1]), number_in(mark[2]) < 0 ? -1 : 1});
   }
   return chart.series.empty() ? Card{} : Card{book.add(chart)};
 }
@@ -127,6 +133,7 @@ Card panel_card(const json& panel, ChartBook& book) {
   if (kind == "heatmap") return heatmap_card(panel);
   if (kind == "text") return text_card(panel);
   if (kind == "table") return table_card(panel);
+  if (kind == "lead") return {};  // the head of the page has it
   return {figure("prose", text_at(panel, "title"),
                  fmt::format("<p class=\"note\">This version of retort cannot show a panel of kind “{}”.</p>", escape(kind)))};
 }

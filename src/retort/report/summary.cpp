@@ -74,8 +74,17 @@ const Column* column_like(const Results& results, const std::string& key) {
 
 }  // namespace
 
+const nlohmann::json& lead_of(const RunView& run) {
+  static const nlohmann::json none;
+  for (const nlohmann::json& panel : list(member(run.run, "panels"))) {
+    if (text_at(panel, "kind") == "lead") return panel;
+  }
+  return none;
+}
+
 std::string summary_of(const RunView& run, const Results& results) {
   std::string text = state_sentence(run);
+  if (const std::string lead = text_at(lead_of(run), "text"); !lead.empty()) return text + (text.empty() ? "" : " ") + lead;
   const Column* accuracy = results.column("accuracy");
   if (accuracy && std::isfinite(value_of(results.student(), "accuracy"))) {
     if (!text.empty()) text += " ";
@@ -122,6 +131,7 @@ std::vector<Figure> key_figures(const RunView& run, const Results& results) {
         {written(mine, theirs), name, fmt::format("{} against {}{}", with_unit(*column, mine), with_unit(*column, theirs), unit)});
   };
   const auto speed = [](double mine, double theirs) { return number(rounded(theirs / mine, 2)) + "×"; };
+  for (const nlohmann::json& figure : list(member(lead_of(run), "figures"))) figures.push_back({text_at(figure, "value"), text_at(figure, "name"), text_at(figure, "detail")});
   plain("accuracy", "accuracy");
   compared(results.column("parameters"), "of the teacher’s size", " parameters", ratio);
   compared(column_like(results, "latency"), "the teacher’s speed", "", speed);

@@ -12,6 +12,9 @@ namespace retort::report {
 std::string summary_of(const RunView& run, const Results& results);
 std::string summary_of(const std::vector<std::string>& labels, const std::vector<Results>& results);
 
+// The panel of kind `lead`: what the run itself wants said first; null without.
+const nlohmann::json& lead_of(const RunView& run);
+
 struct Figure {
   std::string value, name, detail;  // "1/40", "of the teacher's size", "1,810 of 72,400 parameters"
 };

@@ -5,6 +5,7 @@
 #include "retort/base/error.h"
 #include "retort/data/renormalisation.h"
 #include "retort/nets/model_file.h"
+#include "retort/teachers/onnx_teacher.h"
 
 namespace retort {
 namespace {
@@ -50,6 +51,7 @@ std::unique_ptr<Teacher> reading_its_own_way(std::unique_ptr<Teacher> teacher, c
 std::unique_ptr<Teacher> open_candidate(const std::string& given, const InputSpec& data, at::Device device, Seed seed) {
   std::error_code none;
   if (has_ending(given, ".pt") || has_ending(given, ".pth")) return torchscript_teacher(given, /*classes=*/0, device, data.shape);
+  if (has_ending(given, ".onnx")) return onnx_teacher(given, /*classes=*/0, data.shape);
   if (std::filesystem::exists(given, none) || has_ending(given, ".safetensors") || given.find('/') != std::string::npos) {
     Model model = load_model(given);
     model.net.to(device);
@@ -62,7 +64,7 @@ std::unique_ptr<Teacher> open_candidate(const std::string& given, const InputSpe
     return net_teacher(net);
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format("no teacher '{}': there is no such file, and {}", given, error.what()),
-                      "a candidate is a run folder, a .safetensors or .pt file, or the name of a net; " + error.hint());
+                      "a candidate is a run folder, a .safetensors, .pt or .onnx file, or the name of a net; " + error.hint());
   }
 }
 

@@ -10,8 +10,8 @@ namespace retort {
 // other (shapes or encodings of a table that differ); `name` is who it is about.
 std::unique_ptr<Teacher> reading_its_own_way(std::unique_ptr<Teacher> teacher, const InputSpec& own, const InputSpec& given, const std::string& name);
 
-// A candidate by what a user calls it: a run folder or .safetensors file (shows features), a TorchScript file ending in .pt or .pth (shows logits; its
-// inputs are prepared as the data's), or the name of a net, which is then drawn at random, as a floor that a real teacher must stand above.
+// A candidate by what a user calls it: a run folder or .safetensors file (shows features), a TorchScript file ending in .pt or .pth, or an .onnx file
+// (shows logits; its inputs are prepared as the data's), or the name of a net, which is then drawn at random, as a floor that a real teacher must stand above.
 // Throws DataError, TeacherError; ConfigError where `given` is none of them.
 std::unique_ptr<Teacher> open_candidate(const std::string& given, const InputSpec& data, at::Device device, Seed seed);
 

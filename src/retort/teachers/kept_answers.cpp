@@ -45,8 +45,13 @@ void KeptAnswers::serve(const Dataset& data) {
 }
 
 Signals KeptAnswers::answer(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted, const Compute& compute) {
+  return answer(ids, inputs, repeats, wanted,
+                [&](const Tensor&, const Tensor& x, bool logits, const std::vector<std::string>& features) { return compute(x, logits, features); });
+}
+
+Signals KeptAnswers::answer(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted, const ComputeById& compute) {
   const bool logits = wanted.logits || wanted.labels || wanted.topk > 0;
-  if (!repeats || rows_.size() == 0) return derive(compute(inputs, logits, wanted.features), wanted);
+  if (!repeats || rows_.size() == 0) return derive(compute(ids, inputs, logits, wanted.features), wanted);
 
   const std::vector<std::string> names = kinds_of(logits, wanted.features);
   const Tensor rows = rows_.rows(ids);
@@ -59,7 +64,7 @@ Signals KeptAnswers::answer(const Tensor& ids, const Tensor& inputs, bool repeat
     };
     const bool strange = numbers[i] < 0;  // a sample of another data set
     if (!strange && std::all_of(names.begin(), names.end(), is_done)) continue;
-    if (strange || !fill(chunk, logits, wanted.features, compute)) return derive(compute(inputs, logits, wanted.features), wanted);
+    if (strange || !fill(chunk, logits, wanted.features, compute)) return derive(compute(ids, inputs, logits, wanted.features), wanted);
   }
   Signals said;
   for (const std::string& name : names) {
@@ -70,14 +75,15 @@ Signals KeptAnswers::answer(const Tensor& ids, const Tensor& inputs, bool repeat
 }
 
 // Computes one chunk of the data set. False when there is no room to keep it.
-bool KeptAnswers::fill(int64_t chunk, bool logits, const std::vector<std::string>& features, const Compute& compute) {
+bool KeptAnswers::fill(int64_t chunk, bool logits, const std::vector<std::string>& features, const ComputeById& compute) {
   const auto names = kinds_of(logits, features);
   for (const std::string& name : names) {
     const Kind& kind = kinds_[name];
     if (!kind.done.empty() && !kind.values.defined()) return false;  // found not to fit
   }
   const int64_t first = chunk * kChunk, count = std::min(kChunk, rows_.size() - first);
-  Signals said = compute(prepared_inputs(data_.take(at::arange(first, first + count, at::kLong))), logits, features);
+  const Dataset part = data_.take(at::arange(first, first + count, at::kLong));
+  Signals said = compute(part.ids, prepared_inputs(part), logits, features);
   for (const std::string& name : names) {
     Kind& kind = kinds_[name];
     const Tensor& value = value_of(said, name);

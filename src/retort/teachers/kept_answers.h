@@ -20,6 +20,9 @@ class KeptAnswers {
   // Logits (when asked) and features of a batch of inputs, without gradients.
   using Compute = std::function<Signals(const Tensor& inputs, bool logits, const std::vector<std::string>& features)>;
   Signals answer(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted, const Compute& compute);
+  // The same for a computation that is told the samples' ids [b], too.
+  using ComputeById = std::function<Signals(const Tensor& ids, const Tensor& inputs, bool logits, const std::vector<std::string>& features)>;
+  Signals answer(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted, const ComputeById& compute);
   int64_t bytes() const { return bytes_; }
 
   static constexpr int64_t kChunk = 16;
@@ -34,7 +37,7 @@ class KeptAnswers {
   std::map<std::string, Kind> kinds_;  // "" for logits, else the tap
   int64_t limit_bytes_, bytes_ = 0;
 
-  bool fill(int64_t chunk, bool logits, const std::vector<std::string>& features, const Compute& compute);
+  bool fill(int64_t chunk, bool logits, const std::vector<std::string>& features, const ComputeById& compute);
   bool make_room(Kind& kind, const Tensor& like);
 };
 

@@ -4,160 +4,287 @@
 
 #include "retort/base/error.h"
 #include "retort/base/file.h"
-#include "retort/teachers/kept_answers.h"
+#include "retort/teachers/signal_format.h"
+#include "retort/teachers/topk_codec.h"
 
 namespace retort {
+namespace {
 
-std::shared_ptr<const SignalStore> SignalStore::open(const std::string& path) { return std::make_shared<SignalStore>(MappedFile::open(path), path); }
+const char* const kAgain = "capture again what is missing: a capture into the same file goes on from here";
+const char* const kAway = "capture the data set that the recipe names, all of it";
 
-SignalStore::SignalStore(MappedFile bytes, std::string name) : bytes_(std::move(bytes)), name_(std::move(name)), layout_(SignalLayout::parse(bytes_.bytes(), name_)) {
-  const std::string_view sums = bytes_.bytes().substr(layout_.checksums);
-  uint32_t sum_of_sums = 0;
-  std::memcpy(&sum_of_sums, sums.data() + sums.size() - sizeof sum_of_sums, sizeof sum_of_sums);
-  if (crc32_of(sums.substr(0, sums.size() - sizeof sum_of_sums)) != sum_of_sums) {
-    throw DataError(fmt::format("{}: the checksums at byte {} are damaged", name_, layout_.checksums), "capture the signals again");
+// "sample ids 3 to 5", "sample ids 3, 8, 1 … (900 in all)".
+std::string ids_text(const int64_t* ids, int64_t count) {
+  constexpr int64_t kShown = 20;
+  bool run = true;
+  for (int64_t i = 1; i < count && run; ++i) run = ids[i] == ids[0] + i;
+  if (count == 1) return fmt::format("sample id {}", ids[0]);
+  if (run) return fmt::format("sample ids {} to {}", ids[0], ids[count - 1]);
+  const auto shown = fmt::format("{}", fmt::join(ids, ids + std::min(count, kShown), ", "));
+  return count <= kShown ? "sample ids " + shown : fmt::format("sample ids {} … ({} in all)", shown, count);
+}
+
+}  // namespace
+
+std::shared_ptr<const SignalStore> SignalStore::open(const std::string& path, Damaged damaged) {
+  return std::make_shared<SignalStore>(MappedFile::open(path), path, damaged);
+}
+
+SignalStore::SignalStore(MappedFile bytes, std::string name, Damaged damaged) : bytes_(std::move(bytes)), name_(std::move(name)) {
+  size_t first_block = 0;
+  header_ = signal_format::read_header(bytes_.bytes(), name_, first_block);
+  if (auto indexed = signal_format::read_index(bytes_.bytes(), header_, first_block, whole_bytes_)) {
+    sealed_ = true;
+    blocks_ = std::move(*indexed);
+  } else {
+    find_blocks(first_block);
   }
-  checked_.assign(layout_.columns.size(), std::vector<bool>(static_cast<size_t>(layout_.blocks()), false));
-  for (int64_t block = 0; block < layout_.blocks(); ++block) check_block(0, block);
-  const Tensor list = ids();
-  for (int64_t row = 0; row < count(); ++row) {
-    const int64_t id = list.data_ptr<int64_t>()[row];
-    if (table_.add(id) != row) throw DataError(fmt::format("{}: sample id {} comes twice", name_, id), "capture the signals again");
+  int64_t rows = 0;
+  for (SignalBlock& block : blocks_) {
+    block.first_row = rows;
+    rows += block.rows;
+  }
+  checked_ = std::vector<std::atomic<bool>>(blocks_.size() * header_.columns.size());
+  if (!sealed_) drop_torn_block();
+  fill_table(damaged);
+}
+
+// Of a file without an index: from header to header. Where one is damaged, the next whole one is looked for; where none follows, the rest is what
+// a writer that was stopped left behind.
+void SignalStore::find_blocks(size_t offset) {
+  const std::string_view file = bytes_.bytes();
+  int64_t number = 0;
+  const auto block_at = [&](size_t place) {
+    auto block = signal_format::read_block(file.substr(place), header_);
+    if (block && (block->offset != place || block->bytes > file.size() - place || block->number < number)) block.reset();
+    return block;
+  };
+  while (offset < file.size()) {
+    std::optional<SignalBlock> block = block_at(offset);
+    if (!block) {
+      size_t next = offset + signal_format::kAlign;
+      while (next < file.size() && !block_at(next)) next += signal_format::kAlign;
+      if (next >= file.size()) break;
+      block = SignalBlock{};  // what lies between may have been several blocks; it is named as one
+      block->number = number;
+      block->offset = offset;
+      block->bytes = next - offset;
+    }
+    blocks_.push_back(*block);
+    number = block->number + 1;
+    offset += block->bytes;
+  }
+  whole_bytes_ = std::min(offset, file.size());
+  torn_bytes_ = file.size() - whole_bytes_;
+}
+
+// A power cut may leave a last block whose length is right and whose bytes are not.
+void SignalStore::drop_torn_block() {
+  if (!blocks_.empty() && !whole(blocks_.size() - 1)) {
+    whole_bytes_ = blocks_.back().offset;
+    torn_bytes_ = bytes_.size() - whole_bytes_;
+    blocks_.pop_back();
+  }
+  if (torn_bytes_ > 0) {
+    warnings_.push_back(fmt::format("{}: not finished: {} bytes behind the last whole block (from byte {}) are left out", name_, torn_bytes_, whole_bytes_));
   }
 }
 
+void SignalStore::fill_table(Damaged damaged) {
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (blocks_[i].struck) continue;
+    if (!ids_known(i) || (damaged == Damaged::skip && !whole(i))) {
+      warnings_.push_back(fmt::format("{}: {}; it is left out", name_, fault(i)));
+      continue;
+    }
+    runs_.push_back({table_.size(), i});
+    for (int64_t row = 0; row < blocks_[i].rows; ++row) {
+      const int64_t id = ids_of(i)[row], expected = table_.size();
+      if (table_.add(id) != expected) throw DataError(fmt::format("{}: sample id {} comes twice", name_, id), "capture the signals again");
+    }
+  }
+}
+
+const int64_t* SignalStore::ids_of(size_t block) const { return reinterpret_cast<const int64_t*>(bytes_.data() + blocks_[block].starts[0]); }
+bool SignalStore::ids_known(size_t block) const { return blocks_[block].rows > 0 && whole(block, 0); }
+
+bool SignalStore::whole(size_t block, size_t column) const {
+  std::atomic<bool>& checked = checked_[block * header_.columns.size() + column];
+  if (checked.load(std::memory_order_relaxed)) return true;
+  const SignalBlock& b = blocks_[block];
+  if (b.rows == 0) return false;
+  const size_t padded = signal_format::aligned(b.sizes[column]);
+  if (crc32_of(bytes_.bytes().substr(b.starts[column], padded)) != b.checksums[column]) return false;
+  checked.store(true, std::memory_order_relaxed);
+  return true;
+}
+
+bool SignalStore::whole(size_t block) const {
+  if (blocks_[block].struck) return true;
+  bool all = header_whole(block);
+  for (size_t column = 0; column < header_.columns.size(); ++column) all = all && whole(block, column);
+  return all;
+}
+
+// The index has a copy, by which the block is read all the same.
+bool SignalStore::header_whole(size_t block) const {
+  return blocks_[block].rows > 0 && signal_format::read_block(bytes_.bytes().substr(blocks_[block].offset), header_).has_value();
+}
+
+std::string SignalStore::fault(size_t block) const {
+  const SignalBlock& b = blocks_[block];
+  const std::string place = fmt::format("bytes {} to {}", b.offset, b.offset + b.bytes - 1);
+  if (b.rows == 0) return fmt::format("block {} ({}) is damaged: its rows and ids are unknown", b.number, place);
+  std::vector<std::string> bad;
+  if (!header_whole(block)) bad.push_back("its header");
+  for (size_t column = 0; column < header_.columns.size(); ++column) {
+    if (!whole(block, column)) bad.push_back(fmt::format("'{}'", header_.columns[column].name));
+  }
+  return fmt::format("block {} (rows {} to {}, {}, {}) is damaged: {}", b.number, b.first_row, b.first_row + b.rows - 1,
+                     ids_known(block) ? ids_text(ids_of(block), b.rows) : "sample ids unknown", place, fmt::join(bad, ", "));
+}
+
+std::vector<std::string> SignalStore::faults() const {
+  std::vector<std::string> found;
+  for (size_t block = 0; block < blocks_.size(); ++block) {
+    if (!whole(block)) found.push_back(fault(block));
+  }
+  if (torn_bytes_ > 0) found.push_back(fmt::format("not finished: {} bytes behind the last whole block, from byte {}", torn_bytes_, whole_bytes_));
+  return found;
+}
+
+void SignalStore::verify() const {
+  if (const auto found = faults(); !found.empty()) throw DataError(fmt::format("{}: {}", name_, fmt::join(found, "; ")), kAgain);
+}
+
 const SignalColumn* SignalStore::column(const std::string& name) const {
-  const auto found = std::find_if(layout_.columns.begin(), layout_.columns.end(), [&](const SignalColumn& c) { return c.name == name; });
-  return found == layout_.columns.end() ? nullptr : &*found;
+  const auto found = std::find_if(header_.columns.begin(), header_.columns.end(), [&](const SignalColumn& c) { return c.name == name; });
+  return found == header_.columns.end() ? nullptr : &*found;
 }
 
 Access SignalStore::access() const {
   if (column("logits")) {
     const auto is_feature = [](const SignalColumn& c) { return c.name.compare(0, 8, "feature:") == 0; };
-    return std::any_of(layout_.columns.begin(), layout_.columns.end(), is_feature) ? Access::features : Access::logits;
+    return std::any_of(header_.columns.begin(), header_.columns.end(), is_feature) ? Access::features : Access::logits;
   }
-  if (column("topk_values")) return Access::topk;
-  return column("labels") ? Access::hard_labels : Access::none;
+  if (topk() > 0) return Access::topk;
+  if (column("labels")) return Access::hard_labels;
+  return column("text") ? Access::text : Access::none;
 }
 
-Tensor SignalStore::column_tensor(size_t index) const {
-  const SignalColumn& column = layout_.columns[index];
-  std::vector<int64_t> shape = column.shape;
-  shape.insert(shape.begin(), count());
-  return at::from_blob(bytes_.data() + layout_.starts[index], shape, at::TensorOptions(column.type));
+int64_t SignalStore::topk() const {
+  if (const SignalColumn* values = column("topk_values")) return values->shape[0];
+  const SignalColumn* packed = column("topk_packed");
+  return packed ? packed->k : 0;
 }
 
-Tensor SignalStore::ids() const { return column_tensor(0); }
+Tensor SignalStore::ids() const { return at::tensor(table_.ids(), at::kLong); }
 
-void SignalStore::check_block(size_t index, int64_t block) const {
-  if (checked_[index][static_cast<size_t>(block)]) return;
-  const SignalColumn& column = layout_.columns[index];
-  const int64_t first = block * layout_.block_rows, rows = std::min(layout_.block_rows, count() - first);
-  const size_t start = layout_.starts[index] + static_cast<size_t>(first * column.row_bytes());
-  uint32_t expected = 0;
-  const size_t entry = index * static_cast<size_t>(layout_.blocks()) + static_cast<size_t>(block);
-  std::memcpy(&expected, bytes_.data() + layout_.checksums + sizeof expected * entry, sizeof expected);
-  if (crc32_of(bytes_.bytes().substr(start, static_cast<size_t>(rows * column.row_bytes()))) != expected) {
-    throw DataError(fmt::format("{}: block {} of '{}' (rows {} to {}, from byte {}) is damaged", name_, block, column.name, first, first + rows - 1, start),
-                    "capture the signals again");
+size_t SignalStore::index_of(const std::string& name) const {
+  const SignalColumn* const found = column(name);
+  if (!found) throw std::invalid_argument("SignalStore: no column " + name);
+  return static_cast<size_t>(found - header_.columns.data());
+}
+
+// Where the rows of these ids lie; the blocks that they lie in are whole.
+std::vector<SignalStore::Place> SignalStore::places(size_t column, const Tensor& ids) const {
+  const Tensor list = ids.to(at::kCPU, at::kLong).contiguous();
+  const auto* const numbers = list.data_ptr<int64_t>();
+  std::vector<Place> found(static_cast<size_t>(list.numel()));
+  int64_t first = 0, last = 0;  // rows of the run in which the id before was found
+  size_t block = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const int64_t row = table_.find(numbers[i]);
+    if (row < 0) throw unknown(numbers[i]);
+    if (row < first || row >= last) {
+      const auto run = std::upper_bound(runs_.begin(), runs_.end(), row, [](int64_t r, const auto& entry) { return r < entry.first; }) - 1;
+      first = run->first;
+      block = run->second;
+      last = first + blocks_[block].rows;
+      if (!whole(block, column)) throw DataError(fmt::format("{}: {}", name_, fault(block)), "skip damaged blocks, or capture again what is missing");
+    }
+    found[i] = {block, row - first};
   }
-  checked_[index][static_cast<size_t>(block)] = true;
+  return found;
+}
+
+DataError SignalStore::unknown(int64_t id) const {
+  std::string lost;
+  size_t count = 0;
+  for (size_t block = 0; block < blocks_.size(); ++block) {
+    if (!blocks_[block].struck && !ids_known(block) && count++ == 0) lost = fault(block);
+  }
+  if (count == 0) return DataError(fmt::format("{}: nothing was captured for sample id {}", name_, id), kAway);
+  return DataError(fmt::format("{}: nothing is known of sample id {}; {}{}", name_, id, lost, count > 1 ? fmt::format(" (and {} more)", count - 1) : ""), kAgain);
 }
 
 Tensor SignalStore::read(const std::string& name, const Tensor& ids) const {
-  const SignalColumn* const found = column(name);
-  if (!found) throw std::invalid_argument("SignalStore: no column " + name);
-  const auto index = static_cast<size_t>(found - layout_.columns.data());
-  const Tensor rows = table_.rows(ids);
-  const auto* const numbers = rows.data_ptr<int64_t>();
-  for (int64_t i = 0; i < rows.numel(); ++i) {
-    if (numbers[i] < 0) {
-      throw DataError(fmt::format("{}: nothing was captured for sample id {}", name_, ids[i].item<int64_t>()), "capture the data set that the recipe names, all of it");
-    }
-    check_block(index, numbers[i] / layout_.block_rows);
+  const size_t index = index_of(name);
+  const SignalColumn& found = header_.columns[index];
+  if (found.varies()) throw std::invalid_argument("SignalStore: read_text reads " + name);
+  const std::vector<Place> rows = places(index, ids);
+  std::vector<int64_t> shape = found.shape;
+  shape.insert(shape.begin(), static_cast<int64_t>(rows.size()));
+  const Tensor values = at::empty(shape, at::TensorOptions(found.type));
+  const auto size = static_cast<size_t>(found.row_bytes());
+  char* to = static_cast<char*>(values.data_ptr());
+  for (const Place& place : rows) {
+    std::memcpy(to, bytes_.data() + blocks_[place.block].starts[index] + static_cast<size_t>(place.row) * size, size);
+    to += size;
   }
-  const Tensor values = column_tensor(index).index_select(0, rows);
-  return values.to(at::isFloatingType(found->type) ? at::kFloat : at::kLong);
+  return values.to(at::isFloatingType(found.type) ? at::kFloat : at::kLong);
 }
 
-void SignalStore::verify() const {
-  for (size_t index = 0; index < layout_.columns.size(); ++index) {
-    for (int64_t block = 0; block < layout_.blocks(); ++block) check_block(index, block);
-  }
-}
-
-namespace {
-
-class StoredTeacher final : public Teacher {
- public:
-  explicit StoredTeacher(std::shared_ptr<const SignalStore> store) : store_(std::move(store)) {}
-
-  Access access() const override { return store_->access(); }
-  int64_t classes() const override { return store_->classes(); }
-  std::string about() const override {
-    return fmt::format("captured signals {} of {}, {} samples", store_->name(), store_->layout().teacher, with_commas(store_->count()));
-  }
-  std::vector<std::string> tap_names() const override {
-    std::vector<std::string> names;
-    for (const SignalColumn& column : store_->layout().columns) {
-      if (column.name.compare(0, 8, "feature:") == 0) names.push_back(column.name.substr(8));
-    }
-    return names;
-  }
-  std::vector<int64_t> tap_shape(const std::string& name) const override { return feature(name).shape; }
-
-  bool live() const override { return false; }
-
-  Signals ask(const Tensor& ids, const Tensor&, bool repeats, const Wanted& wanted) override {
-    if (!repeats) {
-      throw AccessError(fmt::format("random views were asked for; {} holds answers to the inputs as they are", store_->name()),
-                        "let the teacher see the clean inputs, or ask it live");
-    }
-    require_access(*this, access_for(wanted), "the question");
-    Signals said;
-    for (const std::string& tap : wanted.features) said.features[tap] = store_->read(feature(tap).name, ids);
-    const bool logits = store_->column("logits") != nullptr;
-    if (logits && (wanted.logits || wanted.topk > 0 || (wanted.labels && !store_->column("labels")))) said.logits = store_->read("logits", ids);
-    if (wanted.labels && store_->column("labels")) said.labels = classes_in_range(store_->read("labels", ids));
-    if (logits) return derive(std::move(said), wanted);
-    if (wanted.topk > 0) read_topk(ids, wanted.topk, said);
-    if (wanted.labels && !said.labels.defined()) said.labels = classes_in_range(store_->read("topk_indices", ids)).select(1, 0);
+Signals SignalStore::read_topk(const Tensor& ids) const {
+  Signals said;
+  if (column("topk_values")) {
+    said.topk_values = read("topk_values", ids);
+    said.topk_indices = read("topk_indices", ids);
+    said.topk_tail = read("topk_tail", ids);
     return said;
   }
-
- private:
-  const SignalColumn& feature(const std::string& tap) const {
-    if (const SignalColumn* column = store_->column("feature:" + tap)) return *column;
-    const auto names = tap_names();
-    throw AccessError(fmt::format("feature '{}' was asked for; {} holds {}", tap, store_->name(), names.empty() ? "no features" : fmt::format("{}", fmt::join(names, ", "))),
-                      "capture it too, or name one that was captured");
+  const size_t index = index_of("topk_packed");
+  const SignalColumn& packed = header_.columns[index];
+  const std::vector<Place> rows = places(index, ids);
+  const auto count = static_cast<int64_t>(rows.size());
+  said.topk_values = at::empty({count, packed.k});
+  said.topk_indices = at::empty({count, packed.k}, at::kLong);
+  said.topk_tail = at::empty({count});
+  const auto size = static_cast<size_t>(packed.row_bytes());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::string_view bytes = bytes_.bytes().substr(blocks_[rows[i].block].starts[index] + static_cast<size_t>(rows[i].row) * size, size);
+    const TopkRow row = unpack_topk(bytes, packed.k, classes());
+    const size_t first = i * static_cast<size_t>(packed.k);
+    std::copy(row.values.begin(), row.values.end(), said.topk_values.data_ptr<float>() + first);
+    std::copy(row.classes.begin(), row.classes.end(), said.topk_indices.data_ptr<int64_t>() + first);
+    said.topk_tail.data_ptr<float>()[i] = row.tail;
   }
+  return said;
+}
 
-  // The k largest of those stored; what is left away joins the tail.
-  void read_topk(const Tensor& ids, int64_t k, Signals& said) const {
-    const int64_t stored = store_->column("topk_values")->shape[0];
-    if (k > stored) {
-      throw AccessError(fmt::format("the {} largest log-probabilities were asked for; {} holds {}", k, store_->name(), stored), fmt::format("ask for {} or capture more", stored));
+std::string_view SignalStore::row_bytes(size_t column, Place place) const {
+  const SignalBlock& block = blocks_[place.block];
+  const std::string_view bytes = bytes_.bytes().substr(block.starts[column], block.sizes[column]);
+  if (!header_.columns[column].varies()) {
+    const auto size = static_cast<size_t>(header_.columns[column].row_bytes());
+    return bytes.substr(static_cast<size_t>(place.row) * size, size);
+  }
+  const auto row = signal_format::varying_row(bytes, block.rows, place.row);
+  if (!row) throw DataError(fmt::format("{}: row {} of block {} has no place in '{}'", name_, block.first_row + place.row, block.number, header_.columns[column].name), kAgain);
+  return *row;
+}
+
+std::vector<TextRow> SignalStore::read_text(const Tensor& ids) const {
+  const size_t index = index_of("text");
+  std::vector<TextRow> texts;
+  for (const Place& place : places(index, ids)) {
+    try {
+      texts.push_back(signal_format::unpack_text(row_bytes(index, place)));
+    } catch (const DataError& error) {
+      throw DataError(fmt::format("{}: row {} of block {}: {}", name_, blocks_[place.block].first_row + place.row, blocks_[place.block].number, error.what()), kAgain);
     }
-    const Tensor values = store_->read("topk_values", ids), tail = store_->read("topk_tail", ids);
-    said.topk_values = values.narrow(1, 0, k);
-    said.topk_indices = classes_in_range(store_->read("topk_indices", ids)).narrow(1, 0, k);
-    said.topk_tail = k == stored ? tail : at::logaddexp(tail, values.narrow(1, k, stored - k).logsumexp(1));
   }
-
-  Tensor classes_in_range(Tensor labels) const {
-    if (labels.numel() > 0 && (labels.min().item<int64_t>() < 0 || labels.max().item<int64_t>() >= classes())) {
-      throw DataError(fmt::format("{}: holds a class outside 0 to {}", store_->name(), classes() - 1), "capture the signals again");
-    }
-    return labels;
-  }
-
-  std::shared_ptr<const SignalStore> store_;
-};
-
-}  // namespace
-
-std::unique_ptr<Teacher> stored_teacher(std::shared_ptr<const SignalStore> store) { return std::make_unique<StoredTeacher>(std::move(store)); }
-std::unique_ptr<Teacher> stored_teacher(const std::string& path) { return stored_teacher(SignalStore::open(path)); }
+  return texts;
+}
 
 }  // namespace retort

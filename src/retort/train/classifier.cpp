@@ -153,6 +153,7 @@ ClassifierRun prepare_classifier(Run& run, Access needs) {
   c.splits = load_splits(c.data_knobs, run.seed.stream("data"), reads ? &*reads : nullptr);
   if (has_teacher) {
     c.teacher = make_teacher(run, source, c.splits, c.data_knobs);
+    if (c.teacher->live()) require_access(*c.teacher, needs, fmt::format("the method '{}'", run.settings.method));  // an endpoint may show less than it might
     const Net* net = c.teacher->net();
     std::optional<Net> on_cpu;
     if (net != nullptr) {

@@ -67,7 +67,7 @@ void check_views(const Run& run, const ViewKnobs& views) {
 Net teacher_net(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data) {
   const TeacherKnobs& t = source.teacher;
   const Seed seed = (t.seed >= 0 ? Seed(static_cast<uint64_t>(t.seed)) : run.seed).stream("teacher");
-  if (t.members > 1 || t.files.size() > 1 || t.kind == "store" || t.kind == "torchscript")
+  if (t.members > 1 || t.files.size() > 1 || (t.kind != "train" && t.kind != "random" && t.kind != "file"))
     throw ConfigError(run.recipe.where("teacher") + ": teacher: a detector is taught by one net that is trained here, random, or in a file that retort wrote", "teacher.kind = \"train\" and net = \"dense-16-32-40\"");
   if (t.kind == "file") return load_model(t.files.front()).net;
   const InputSpec& spec = splits.train.spec;

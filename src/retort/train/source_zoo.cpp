@@ -2,6 +2,7 @@
 
 #include "retort/base/error.h"
 #include "retort/teachers/candidate.h"
+#include "retort/teachers/onnx_teacher.h"
 
 namespace retort {
 namespace {
@@ -23,6 +24,7 @@ std::unique_ptr<Teacher> make_source(Run& run, const ZooEntry& entry, const Spli
   const TeacherKnobs& t = entry.source.teacher;
   const InputSpec& given = splits.train.spec;
   const Access show = t.shown();
+  if (t.kind == "onnx") return onnx_teacher(t.files.front(), /*classes=*/0, given.shape, onnx_output_from(t.output));
   if (t.kind == "torchscript") return torchscript_teacher(t.files.front(), /*classes=*/0, run.device, given.shape);
   if (t.kind == "file") return open_candidate(t.files.front(), given, run.device, seed);
   if (t.kind == "random") {
@@ -52,7 +54,8 @@ std::vector<ZooEntry> read_sources(Run& run, const DataKnobs& data, const ViewKn
     if (std::any_of(entries.begin(), entries.end(), [&](const ZooEntry& other) { return other.name == entry.name; })) refuse("name", fmt::format("'{}' is used twice", entry.name), "name every source differently");
     const std::string& kind = named.teacher.kind;
     if (kind == "store") refuse("kind", "captured signals are of one data set and one task", "name the model itself");
-    if ((kind == "file" || kind == "torchscript") && named.teacher.files.size() != 1) refuse("files", fmt::format("expected one path, found {}", named.teacher.files.size()), "a source is one model; add an entry for each");
+    if (kind == "program" || kind == "http") refuse("kind", fmt::format("{} is asked about one task", kind == "http" ? "an endpoint" : "a program"), "name the model itself");
+    if ((kind == "file" || kind == "torchscript" || kind == "onnx") && named.teacher.files.size() != 1) refuse("files", fmt::format("expected one path, found {}", named.teacher.files.size()), "a source is one model; add an entry for each");
     if (named.teacher.members != 1) refuse("members", fmt::format("expected 1, found {}", named.teacher.members), "a source is one model; add an entry for each");
     entries.push_back(std::move(entry));
   }

@@ -8,6 +8,9 @@
 #include "retort/base/file.h"
 #include "retort/base/progress.h"
 #include "retort/nets/model_file.h"
+#include "retort/teachers/http_teacher.h"
+#include "retort/teachers/onnx_teacher.h"
+#include "retort/teachers/program_teacher.h"
 
 namespace retort {
 namespace {
@@ -51,20 +54,23 @@ void check_order(const std::vector<std::string>& teachers, const std::vector<std
 }  // namespace
 
 void TeacherKnobs::describe(Knobs& knobs) {
-  knobs("kind", kind, "train: train `net` here, once; file: weights that retort wrote; torchscript: a TorchScript file; random: never trained; store: captured signals",
-        one_of({"train", "file", "torchscript", "random", "store"}));
+  knobs("kind", kind, "train: train `net` here, once; file: weights that retort wrote; torchscript: a TorchScript file; random: never trained; store: captured signals; onnx: an ONNX file; program: what `command` starts; http: the classifier at endpoint.url",
+        one_of({"train", "file", "torchscript", "random", "store", "onnx", "program", "http"}));
   knobs("net", net, "architecture of a trained or random teacher (`retort methods --nets`)");
-  knobs("files", files, "file, torchscript, store: path of the teacher; several make an ensemble");
+  knobs("files", files, "file, torchscript, store, onnx: path of the teacher; several make an ensemble");
   knobs("members", members, "train, random: how many teachers, from different seeds; several make an ensemble", at_least(1));
   knobs("weights", weights, "weights of an ensemble's members; equal when empty", at_least(0));
   knobs("combine", combine, "what an ensemble averages", one_of({"probabilities", "logits"}));
   knobs("show", show, "the most that the student may see of the teacher", one_of({"hard_labels", "topk", "logits", "features", "weights"}));
+  knobs("command", command, "program: the program and its words; it answers JSON lines with JSON lines (docs/formats.md)");
+  knobs("timeout", timeout, "program: seconds that it may take for an answer", above(0));
+  knobs("output", output, "onnx: what the file answers with; auto looks for a softmax at its end", one_of({"auto", "logits", "probabilities"}));
   knobs("seed", seed, "seed of the teacher; -1 takes the run's", at_least(-1));
 }
 
 Access TeacherKnobs::shown() const {
   Access most = Access::weights;
-  if (kind == "torchscript") most = Access::logits;
+  if (kind == "torchscript" || kind == "onnx" || kind == "program" || kind == "http") most = Access::logits;
   if (kind != "store" && (members > 1 || files.size() > 1)) most = Access::logits;
   return std::min(most, access_from(show));
 }
@@ -79,7 +85,17 @@ TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKno
   overlay("teacher.views", knobs_of(source.views));
   overlay("teacher.train", knobs_of(source.train));
   const auto& t = source.teacher;
-  const bool from_file = t.kind == "file" || t.kind == "torchscript" || t.kind == "store";
+  if (t.kind == "program" && (t.command.empty() || t.members != 1)) {
+    throw ConfigError(fmt::format("{}: teacher.{}", run.recipe.where("teacher"), t.command.empty() ? "command: a teacher of kind 'program' needs one" : "members: a program is one teacher"),
+                      "command = [\"./score\"], without members");
+  }
+  if (t.kind == "http") {
+    overlay("teacher.endpoint", knobs_of(source.endpoint));
+    if (source.endpoint.api != "classifier") throw ConfigError(fmt::format("{}: teacher.endpoint.api: a teacher of classes is a classifier", run.recipe.where("teacher.endpoint.api")), "api = \"classifier\"");
+    if (t.members != 1) throw ConfigError(run.recipe.where("teacher.members") + ": teacher.members: an endpoint is one teacher", "leave members out");
+    source.endpoint.check();
+  }
+  const bool from_file = t.kind == "file" || t.kind == "torchscript" || t.kind == "store" || t.kind == "onnx";
   if (from_file && t.files.empty()) {
     throw ConfigError(fmt::format("{}: teacher.files: a teacher of kind '{}' needs a path", run.recipe.where("teacher"), t.kind), "teacher.files = [\"path\"]");
   }
@@ -175,10 +191,16 @@ std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, con
       net.to(run.device);
       members.push_back(net_teacher(net, show));
     }
+  } else if (t.kind == "program") {
+    members.push_back(program_teacher(t.command, classes, t.timeout, show, prepared_inputs(splits.train.take(at::arange(1, at::kLong)))));
+  } else if (t.kind == "http") {
+    members.push_back(http_teacher(source.endpoint, classes, show, prepared_inputs(splits.train.take(at::arange(1)))));
   } else {
     for (const auto& path : t.files) {
       if (t.kind == "torchscript") {
         members.push_back(torchscript_teacher(path, classes, run.device));
+      } else if (t.kind == "onnx") {
+        members.push_back(onnx_teacher(path, classes, splits.train.spec.shape, onnx_output_from(t.output)));
       } else if (t.kind == "store") {
         members.push_back(stored_teacher(path));
       } else {

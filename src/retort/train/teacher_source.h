@@ -1,9 +1,10 @@
-// Where a run's teacher comes from: trained here (and kept for the next run), a file, TorchScript, a random net, captured signals, or several.
+// Where a run's teacher comes from: trained here (and kept for the next run), a file, TorchScript, a random net, captured signals, an endpoint, or several.
 #pragma once
 
 #include <optional>
 
 #include "retort/base/run.h"
+#include "retort/remote/asker.h"
 #include "retort/train/train.h"
 
 namespace retort {
@@ -14,6 +15,9 @@ struct TeacherKnobs {
   std::vector<std::string> files;
   std::vector<double> weights;
   int64_t members = 1, seed = -1;
+  std::vector<std::string> command;
+  double timeout = 60;
+  std::string output = "auto";
   void describe(Knobs& knobs);
   Access shown() const;  // what a teacher of this kind lets be seen, before it is made
 };
@@ -24,6 +28,7 @@ struct TeacherSource {
   DataKnobs data;
   ViewKnobs views;
   TrainKnobs train;
+  EndpointKnobs endpoint = {};  // [teacher.endpoint], of kind "http"
 };
 TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKnobs& views);
 

@@ -57,6 +57,35 @@
     },
   };
 
+  // Bands around lines, and tinted stretches of the x axis, behind everything else.
+  const behind = (spec) => ({
+    id: 'behind',
+    beforeDatasetsDraw(chart) {
+      const { ctx, scales: { x, y }, chartArea: area } = chart;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(area.left, area.top, area.width, area.height);
+      ctx.clip();
+      for (const [from, to, side] of spec.marks ?? []) {
+        const left = x.getPixelForValue(from), right = x.getPixelForValue(to), width = Math.max(right - left, 3);
+        const tint = colour(side > 0 ? 'series-4' : 'series-1');
+        ctx.fillStyle = faded(tint, 0.12);
+        ctx.fillRect((left + right - width) / 2, area.top, width, area.height);
+        ctx.fillStyle = faded(tint, 0.9);
+        ctx.fillRect((left + right - width) / 2, side > 0 ? area.top : area.bottom - 4, width, 4);
+      }
+      spec.series.forEach((series, s) => {
+        if (!series.band || !chart.isDatasetVisible(s)) return;
+        ctx.fillStyle = faded(colour(`series-${series.colour}`), 0.18);
+        ctx.beginPath();
+        series.points.forEach(([at], i) => ctx.lineTo(x.getPixelForValue(at), y.getPixelForValue(series.band[i][1])));
+        [...series.points.keys()].reverse().forEach((i) => ctx.lineTo(x.getPixelForValue(series.points[i][0]), y.getPixelForValue(series.band[i][0])));
+        ctx.fill();
+      });
+      ctx.restore();
+    },
+  });
+
   const dataset = (spec, series) => {
     const stroke = colour(`series-${series.colour}`);
     if (spec.kind === 'bars') {
@@ -84,7 +113,7 @@
       const point = { pointRadius: radius, pointHoverRadius: radius, pointBackgroundColor: faded(stroke, 0.3), pointBorderWidth: 1.25 };
       return { ...base, ...point, clip: false, borderColor: faded(stroke, 0.4) };
     }
-    return { ...base, tension: few ? 0 : 0.15, pointRadius: series.points.length === 1 ? 4 : few ? 2 : 0, pointBackgroundColor: stroke };
+    return { ...base, tension: few || series.band ? 0 : 0.15, pointRadius: series.points.length === 1 ? 4 : few ? 2 : 0, pointBackgroundColor: stroke };
   };
 
   // A logarithmic axis that ends where the lines end, with marks at the powers of ten, and between them when they are few.
@@ -117,6 +146,8 @@
     y.ticks.callback = tall;
     if (spec.kind === 'bars') {
       x.ticks.maxRotation = 45;
+      x.ticks.autoSkip = spec.categories.length > 14;
+      x.ticks.callback = (at) => (spec.categories[at].length > 20 ? `${spec.categories[at].slice(0, 19)}…` : spec.categories[at]);
       const ends = spec.series.flatMap((series) => series.points.flatMap(([, value], i) => {
         const error = series.errors?.[i] ?? 0;
         return value === null ? [] : [value - error, value + error];
@@ -124,6 +155,9 @@
       Object.assign(y, { beginAtZero: !asDots(spec), suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) });
     } else {
       x.type = 'linear';
+      const ends = spec.series.flatMap((series) => series.band?.flat() ?? []);
+      if (ends.length > 0) x.bounds = 'data';
+      if (ends.length > 0) Object.assign(y, { suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) });
       x.ticks.maxTicksLimit = 8;
       x.ticks.callback = figures;
     }
@@ -171,7 +205,7 @@
     }
     const bars = spec.kind === 'bars';
     const data = { labels: bars ? spec.categories : undefined, datasets };
-    return { type: bars ? 'bar' : 'line', data, options: options(spec), plugins: [marks] };
+    return { type: bars ? 'bar' : 'line', data, options: options(spec), plugins: [marks, behind(spec)] };
   };
 
   const block = document.getElementById('chart-data');

@@ -32,7 +32,8 @@ constexpr const char* kBody = R"({"probs":[[0.1,0.2,0.3,0.4]]})";
 
 // The stub: one thread, one epoll, answers in the order in which questions came, each `latency` after it.
 [[noreturn]] void serve(int listener, double latency) {
-  const std::string answer = fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", std::string(kBody).size(), kBody);
+  const std::string answer = fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+                                         std::string(kBody).size(), kBody);
   const int poller = ::epoll_create1(0);
   const auto watch = [&](int socket) {
     epoll_event event{};
@@ -45,7 +46,8 @@ constexpr const char* kBody = R"({"probs":[[0.1,0.2,0.3,0.4]]})";
   std::deque<std::pair<Clock::time_point, int>> due;
   while (true) {
     int wait = -1;
-    if (!due.empty()) wait = std::max(0, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(due.front().first - Clock::now()).count()));
+    if (!due.empty())
+      wait = std::max(0, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(due.front().first - Clock::now()).count()));
     std::array<epoll_event, 256> events;
     const int count = ::epoll_wait(poller, events.data(), static_cast<int>(events.size()), wait);
     for (int i = 0; i < count; ++i) {
@@ -74,7 +76,8 @@ constexpr const char* kBody = R"({"probs":[[0.1,0.2,0.3,0.4]]})";
         due.emplace_back(Clock::now() + std::chrono::microseconds(static_cast<int64_t>(latency * 1e6)), socket);
       }
     }
-    for (const auto now = Clock::now(); !due.empty() && due.front().first <= now; due.pop_front()) ::send(due.front().second, answer.data(), answer.size(), MSG_NOSIGNAL);
+    for (const auto now = Clock::now(); !due.empty() && due.front().first <= now; due.pop_front())
+      ::send(due.front().second, answer.data(), answer.size(), MSG_NOSIGNAL);
   }
 }
 
@@ -85,7 +88,8 @@ struct Stub {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    if (::bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener, 1024) != 0) throw std::runtime_error("no socket for the stub");
+    if (::bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener, 1024) != 0)
+      throw std::runtime_error("no socket for the stub");
     ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
     url = fmt::format("http://127.0.0.1:{}/", ntohs(address.sin_port));
     process = ::fork();
@@ -113,10 +117,12 @@ double asked_a_second(const std::string& url, int64_t width, const std::string& 
   retort::Asker asker(knobs);
   int64_t answers = 0, next = 0;
   const auto start = Clock::now();
-  asker.ask([&]() -> std::optional<retort::Question> {
-    if (seconds_since(start) > seconds) return {};
-    return retort::classifier_question({{static_cast<float>(next++), 0.5f}});
-  }, retort::check_classifier, [&](const retort::Question&, const nlohmann::json&, bool) { ++answers; });
+  asker.ask(
+      [&]() -> std::optional<retort::Question> {
+        if (seconds_since(start) > seconds) return {};
+        return retort::classifier_question({{static_cast<float>(next++), 0.5f}});
+      },
+      retort::check_classifier, [&](const retort::Question&, const nlohmann::json&, bool) { ++answers; });
   return static_cast<double>(answers) / seconds_since(start);
 }
 
@@ -142,7 +148,8 @@ int main(int count, char** words) {
   const double seconds = count > 1 ? std::strtod(words[1], nullptr) : 5;
   std::string folder = "/tmp/retort-asking-XXXXXX";
   if (!::mkdtemp(folder.data())) return 1;
-  fmt::print("{:>8} {:>10} {:>12} {:>12} {:>12} {:>12} {:>9} {:>10}\n", "latency", "in flight", "wrk /s", "no cache /s", "cache /s", "bound /s", "of wrk", "of bound");
+  fmt::print("{:>8} {:>10} {:>12} {:>12} {:>12} {:>12} {:>9} {:>10}\n", "latency", "in flight", "wrk /s", "no cache /s", "cache /s",
+             "bound /s", "of wrk", "of bound");
   for (const double latency : {0.0, 0.020}) {
     for (const int64_t width : {1, 16, 64, 256}) {
       const Stub stub(latency);
@@ -151,7 +158,8 @@ int main(int count, char** words) {
       const double kept = asked_a_second(stub.url, width, "read-write", fmt::format("{}/{}-{}.db", folder, latency, width), seconds);
       const double bound = latency > 0 ? static_cast<double>(width) / latency : 0;
       const auto share = [](double part, double whole) { return whole > 0 ? fmt::format("{:.2f}", part / whole) : std::string("-"); };
-      fmt::print("{:>5.0f} ms {:>10} {:>12.0f} {:>12.0f} {:>12.0f} {:>12.0f} {:>9} {:>10}\n", latency * 1000, width, wrk, bare, kept, bound, share(kept, wrk), share(kept, bound));
+      fmt::print("{:>5.0f} ms {:>10} {:>12.0f} {:>12.0f} {:>12.0f} {:>12.0f} {:>9} {:>10}\n", latency * 1000, width, wrk, bare, kept, bound,
+                 share(kept, wrk), share(kept, bound));
       std::fflush(stdout);
     }
   }

@@ -36,7 +36,8 @@ void measure(const char* what, int64_t times, const Work& work) {
 }  // namespace
 
 int main(int count, char** words) {
-  const std::string path = (count > 1 ? std::string(words[1]) : std::filesystem::temp_directory_path().string()) + "/bench-" + std::to_string(::getpid()) + ".db";
+  const std::string path = (count > 1 ? std::string(words[1]) : std::filesystem::temp_directory_path().string()) + "/bench-" +
+                           std::to_string(::getpid()) + ".db";
   const int64_t answers = count > 2 ? std::atoll(words[2]) : 100000;
   {
     ResponseCache cache(path, CacheMode::read_write);

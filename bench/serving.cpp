@@ -26,7 +26,8 @@ std::string base64(std::string_view bytes) {
   static constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   for (size_t i = 0; i + 2 < bytes.size(); i += 3) {  // whole triples: 12,288 bytes an image
-    const uint32_t word = static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])) << 16 | static_cast<uint32_t>(static_cast<unsigned char>(bytes[i + 1])) << 8 | static_cast<unsigned char>(bytes[i + 2]);
+    const uint32_t word = static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])) << 16 |
+                          static_cast<uint32_t>(static_cast<unsigned char>(bytes[i + 1])) << 8 | static_cast<unsigned char>(bytes[i + 2]);
     for (int shift = 18; shift >= 0; shift -= 6) out += kLetters[word >> shift & 63];
   }
   return out;
@@ -35,7 +36,8 @@ std::string base64(std::string_view bytes) {
 std::string request_of(const Tensor& images, bool compact) {
   std::string body;
   if (compact) {
-    body = fmt::format("{{\"shape\":[{},3,32,32],\"dtype\":\"float32\",\"inputs_base64\":\"{}\"}}", images.size(0), base64({static_cast<const char*>(images.data_ptr()), images.nbytes()}));
+    body = fmt::format("{{\"shape\":[{},3,32,32],\"dtype\":\"float32\",\"inputs_base64\":\"{}\"}}", images.size(0),
+                       base64({static_cast<const char*>(images.data_ptr()), images.nbytes()}));
   } else {
     const float* value = images.data_ptr<float>();
     body = "{\"inputs\":[";
@@ -68,7 +70,8 @@ void client(int port, const std::string& request, int64_t rows, std::atomic<bool
   if (::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) std::abort();
   std::string heard(1 << 20, '\0');
   while (!stop) {
-    for (size_t sent = 0; sent < request.size();) sent += static_cast<size_t>(std::max<ssize_t>(::send(socket, request.data() + sent, request.size() - sent, MSG_NOSIGNAL), 0));
+    for (size_t sent = 0; sent < request.size();)
+      sent += static_cast<size_t>(std::max<ssize_t>(::send(socket, request.data() + sent, request.size() - sent, MSG_NOSIGNAL), 0));
     size_t size = 0;
     while (size < 4 || std::string_view(heard.data() + size - 2, 2) != "]}") {  // the end of an answer
       const ssize_t count = ::recv(socket, heard.data() + size, heard.size() - size, 0);

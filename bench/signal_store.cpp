@@ -81,7 +81,8 @@ class Timed final : public Objective {
   void after_step(const Step&) override { ends_.push_back(Clock::now()); }
   double median_ms() const {
     std::vector<double> took;
-    for (size_t i = 2 * kRows / kBatch; i < ends_.size(); ++i) took.push_back(std::chrono::duration<double>(ends_[i] - ends_[i - 1]).count());
+    for (size_t i = 2 * kRows / kBatch; i < ends_.size(); ++i)
+      took.push_back(std::chrono::duration<double>(ends_[i] - ends_[i - 1]).count());
     std::nth_element(took.begin(), took.begin() + static_cast<std::ptrdiff_t>(took.size() / 2), took.end());
     return 1e3 * took[took.size() / 2];
   }
@@ -105,7 +106,8 @@ Dataset random_images(const std::vector<int64_t>& shape, int64_t classes) {
   return data;
 }
 
-double step_ms(Teacher& teacher, const Dataset& data, const std::string& student_name, int64_t threads, int64_t steps, const std::string& folder) {
+double step_ms(Teacher& teacher, const Dataset& data, const std::string& student_name, int64_t threads, int64_t steps,
+               const std::string& folder) {
   std::filesystem::remove_all(folder);
   Run run(Recipe::parse("method = \"kd.hinton\"\n", "bench", {"run.dir=" + folder, fmt::format("run.threads={}", threads)}));
   run.quiet = true;
@@ -129,7 +131,8 @@ double step_ms(Teacher& teacher, const Dataset& data, const std::string& student
 void measure(int64_t rows, int64_t classes, const std::string& student, const std::vector<int64_t>& shape, int64_t threads, int64_t steps) {
   const std::filesystem::path folder = std::filesystem::temp_directory_path() / fmt::format("retort-bench-{}", getpid());
   std::filesystem::create_directories(folder);
-  const auto full = stored((folder / "full").string(), at::randn({rows, classes}), false), half = stored((folder / "half").string(), at::randn({rows, classes}), true);
+  const auto full = stored((folder / "full").string(), at::randn({rows, classes}), false),
+             half = stored((folder / "half").string(), at::randn({rows, classes}), true);
   const auto start = Clock::now();
   SignalStore::open((folder / "full").string());
   const double open_ms = 1e3 * since(start), full_speed = gigabytes_a_second(*full), half_speed = gigabytes_a_second(*half);
@@ -141,12 +144,16 @@ void measure(int64_t rows, int64_t classes, const std::string& student, const st
   const auto from_store = stored_teacher(stored((folder / "train").string(), logits, false));
   std::vector<double> ratios;
   for (int round = 0; round < 3; ++round) {
-    const double a = step_ms(memory, data, student, threads, steps, (folder / "run").string()), b = step_ms(*from_store, data, student, threads, steps, (folder / "run").string());
+    const double a = step_ms(memory, data, student, threads, steps, (folder / "run").string()),
+                 b = step_ms(*from_store, data, student, threads, steps, (folder / "run").string());
     ratios.push_back(b / a);
   }
   std::sort(ratios.begin(), ratios.end());
   std::filesystem::remove_all(folder);
-  fmt::print("{}\n", nlohmann::json{{"open_ms", open_ms}, {"fp32_gb_s", full_speed}, {"fp16_gb_s", half_speed}, {"step_store_over_memory", ratios[1]}}.dump());
+  fmt::print(
+      "{}\n",
+      nlohmann::json{{"open_ms", open_ms}, {"fp32_gb_s", full_speed}, {"fp16_gb_s", half_speed}, {"step_store_over_memory", ratios[1]}}
+          .dump());
 }
 
 }  // namespace

@@ -10,9 +10,11 @@ int main() {
   using namespace retort::bench;
   const Peer plain, half{10, 2, 0}, residual{10, 2, 12};
   const int64_t bytes = packed_topk_bytes(kTop, kVocabulary);
-  fmt::print("KL(truth || reconstruction), top {} of {} and tail, mean of 20 heads a row; bytes a token in brackets\n\n", kTop, kVocabulary);
-  fmt::print("{:>5} {:>6} {:>5} {:>7} {:>6} {:>6} | {:>11} {:>13} {:>15} {:>18}\n", "zipf", "spread", "temp", "ids", "p1", "tail", fmt::format("ours ({})", bytes),
-             fmt::format("3 terms ({})", plain.bytes()), fmt::format("half terms ({})", half.bytes()), fmt::format("and residuals ({})", residual.bytes()));
+  fmt::print("KL(truth || reconstruction), top {} of {} and tail, mean of 20 heads a row; bytes a token in brackets\n\n", kTop,
+             kVocabulary);
+  fmt::print("{:>5} {:>6} {:>5} {:>7} {:>6} {:>6} | {:>11} {:>13} {:>15} {:>18}\n", "zipf", "spread", "temp", "ids", "p1", "tail",
+             fmt::format("ours ({})", bytes), fmt::format("3 terms ({})", plain.bytes()), fmt::format("half terms ({})", half.bytes()),
+             fmt::format("and residuals ({})", residual.bytes()));
   double packing = 0, unpacking = 0;
   int rows = 0;
   for (const double zipf : {0.0, 1.0, 1.5}) {
@@ -41,8 +43,8 @@ int main() {
             p1 += std::exp(drawn.exact[0]) / heads;
             tail += std::exp(drawn.tail) / heads;
           }
-          fmt::print("{:>5} {:>6} {:>5} {:>7} {:>6.3f} {:>6.3f} | {:>11.6f} {:>13.6f} {:>15.6f} {:>18.6f}\n", zipf, spread, temperature, sorted ? "sorted" : "random", p1, tail,
-                     error[0], error[1], error[2], error[3]);
+          fmt::print("{:>5} {:>6} {:>5} {:>7} {:>6.3f} {:>6.3f} | {:>11.6f} {:>13.6f} {:>15.6f} {:>18.6f}\n", zipf, spread, temperature,
+                     sorted ? "sorted" : "random", p1, tail, error[0], error[1], error[2], error[3]);
         }
       }
     }

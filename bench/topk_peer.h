@@ -70,7 +70,9 @@ struct Peer {
   int64_t bytes() const { return (kTop * 17 + 7) / 8 + 2 + 3 * term_bytes + (residuals > 0 ? 2 + (2 * residuals + 7) / 8 : 0); }
   std::vector<double> back(const Drawn& drawn) const {
     const size_t n = kTop - 1;
-    const auto term = [](size_t t, int which) { return which == 0 ? 1.0 : which == 1 ? static_cast<double>(t) : std::sqrt(static_cast<double>(t)); };
+    const auto term = [](size_t t, int which) {
+      return which == 0 ? 1.0 : which == 1 ? static_cast<double>(t) : std::sqrt(static_cast<double>(t));
+    };
     double a[3][4] = {};
     for (size_t t = 0; t < n; ++t) {
       for (int i = 0; i < 3; ++i) {
@@ -92,7 +94,8 @@ struct Peer {
       values.push_back(fitted);
     }
     double most = 0;
-    for (int t = 1; t <= residuals; ++t) most = std::max(most, std::abs(drawn.exact[static_cast<size_t>(t)] - values[static_cast<size_t>(t)]));
+    for (int t = 1; t <= residuals; ++t)
+      most = std::max(most, std::abs(drawn.exact[static_cast<size_t>(t)] - values[static_cast<size_t>(t)]));
     for (int t = 1; t <= residuals && most > 0; ++t) {  // levels -2, -1, 0, 1 of half the largest
       double& value = values[static_cast<size_t>(t)];
       value += std::clamp(std::round((drawn.exact[static_cast<size_t>(t)] - value) / (most / 2)), -2.0, 1.0) * most / 2;

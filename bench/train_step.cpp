@@ -47,7 +47,9 @@ class AskedTeacher final : public Teacher {
   Access access() const override { return inner_->access(); }
   int64_t classes() const override { return inner_->classes(); }
   std::string about() const override { return inner_->about(); }
-  Signals ask(const Tensor& ids, const Tensor& inputs, bool, const Wanted& wanted) override { return inner_->ask(ids, inputs, false, wanted); }
+  Signals ask(const Tensor& ids, const Tensor& inputs, bool, const Wanted& wanted) override {
+    return inner_->ask(ids, inputs, false, wanted);
+  }
 
  private:
   std::unique_ptr<Teacher> inner_;
@@ -68,8 +70,8 @@ Dataset random_images(const std::vector<int64_t>& shape) {
   return data;
 }
 
-void time_steps(const std::string& student_name, const std::string& teacher_name, const std::vector<int64_t>& shape, int64_t threads, int64_t steps,
-                bool asked) {
+void time_steps(const std::string& student_name, const std::string& teacher_name, const std::vector<int64_t>& shape, int64_t threads,
+                int64_t steps, bool asked) {
   const std::string folder = (std::filesystem::temp_directory_path() / fmt::format("retort-bench-{}", getpid())).string();
   Run run(Recipe::parse("method = \"kd.hinton\"\n", "bench", {"run.dir=" + folder, fmt::format("run.threads={}", threads)}));
   run.quiet = true;

@@ -48,9 +48,12 @@ void read_all(const SignalStore& store) {
     const Tensor one = ids.slice(0, row, row + 1);
     for (const SignalColumn& column : store.header().columns) {
       try {
-        if (column.varies()) store.read_text(one);
-        else if (column.name == "topk_packed") store.read_topk(one);
-        else store.read(column.name, one);
+        if (column.varies())
+          store.read_text(one);
+        else if (column.name == "topk_packed")
+          store.read_topk(one);
+        else
+          store.read(column.name, one);
       } catch (const DataError&) {
       }
     }
@@ -67,7 +70,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const int64_t k = 1 + bytes[0] % 60, classes = k + 1000;
     try {
       const TopkRow row = unpack_topk(std::string_view(bytes).substr(1), k, classes);
-      if (unpack_topk(pack_topk(row, classes, packed_topk_bytes(k, classes)), k, classes).classes.front() != row.classes.front()) std::abort();
+      if (unpack_topk(pack_topk(row, classes, packed_topk_bytes(k, classes)), k, classes).classes.front() != row.classes.front())
+        std::abort();
     } catch (const DataError&) {
     }
     return 0;

@@ -74,7 +74,9 @@ TEST(Huffman, OneSymbolAlone) {
 }
 
 TEST(Huffman, RefusesWhatIsNoCode) {
-  const auto decode = [](std::string_view bytes, size_t count, std::vector<uint8_t> lengths) { return caught<DataError>([&] { huffman_decode(bytes, count, lengths); }).line; };
+  const auto decode = [](std::string_view bytes, size_t count, std::vector<uint8_t> lengths) {
+    return caught<DataError>([&] { huffman_decode(bytes, count, lengths); }).line;
+  };
   EXPECT_EQ(decode("a", 1, {1, 1, 1}), "packed numbers: the code lengths are no prefix code");
   EXPECT_EQ(decode("a", 1, {1, 2}), "packed numbers: the code lengths leave codes without meaning");
   EXPECT_EQ(decode("a", 1, {0, 0}), "packed numbers: the code lengths leave codes without meaning");

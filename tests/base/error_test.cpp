@@ -14,7 +14,7 @@ TEST(NearestName, FindsOneSlipInThree) {
 }
 
 TEST(NearestName, SaysNothingWhenTooFar) {
-  EXPECT_EQ(nearest_name("xy", {"lr"}), "");      // two letters allow no slip
+  EXPECT_EQ(nearest_name("xy", {"lr"}), "");  // two letters allow no slip
   EXPECT_EQ(nearest_name("epochs", {"batch"}), "");
   EXPECT_EQ(nearest_name("", {"a"}), "");
   EXPECT_EQ(nearest_name("abc", {}), "");

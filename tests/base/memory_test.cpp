@@ -26,7 +26,7 @@ TEST(Memory, FreedBlocksServeAgainWithoutFreshPages) {
   if (kSanitised) GTEST_SKIP() << "the sanitizer has an allocator of its own";
   keep_freed_memory();
   const auto work = [] { at::zeros({4 << 20}, at::TensorOptions(at::kFloat)); };  // 16 MB, 4096 pages
-  for (int i = 0; i < 16; ++i) work();  // glibc's small-block caches fill before neighbours join
+  for (int i = 0; i < 16; ++i) work();                                            // glibc's small-block caches fill before neighbours join
   const int64_t before = page_faults();
   for (int i = 0; i < 10; ++i) work();
   EXPECT_LT(page_faults() - before, 4096);

@@ -138,8 +138,8 @@ TEST(Recipe, LoadsAFile) {
 }
 
 TEST(Set, TakesTomlValuesAndPlainWords) {
-  Recipe r =
-      recipe("[train]\nepochs = 2\n", {"train.epochs=5", "train.optimiser=adam", "train.milestones=[3, 4]", " train.shuffle = false "});
+  Recipe r = recipe("[train]\nepochs = 2\n",
+                    {"train.epochs=5", "train.optimiser=adam", "train.milestones=[3, 4]", " train.shuffle = false "});
   Train train = r.read<Train>("train");
   EXPECT_EQ(train.epochs, 5);
   EXPECT_EQ(train.optimiser, "adam");

@@ -25,7 +25,8 @@ TEST(Docs, ChangedAndMissingPagesAreStale) {
 TEST(Docs, EveryKnobOfEverySectionIsThere) {
   std::string all;
   for (const Page& page : documentation()) all += page.text;
-  for (const char* key : {"`temperature`", "`label_fraction`", "`checkpoint_seconds`", "`members`", "`lr_scale`", "`crop_padding`", "## [[train.stages]]"})
+  for (const char* key :
+       {"`temperature`", "`label_fraction`", "`checkpoint_seconds`", "`members`", "`lr_scale`", "`crop_padding`", "## [[train.stages]]"})
     EXPECT_NE(all.find(key), std::string::npos) << key;
 }
 

@@ -10,7 +10,9 @@ namespace {
 ArmValues values_of(std::map<std::string, double> by_arm) {
   return [by_arm](const ArmMetric& use) { return by_arm.at(use.first + "." + use.second); };
 }
-double surplus(const std::string& sentence, const std::map<std::string, double>& arms) { return parse_expectation(sentence, "here").surplus(values_of(arms)); }
+double surplus(const std::string& sentence, const std::map<std::string, double>& arms) {
+  return parse_expectation(sentence, "here").surplus(values_of(arms));
+}
 
 TEST(Expectation, SurplusIsTheDistanceBeyondTheMargin) {
   EXPECT_NEAR(surplus("accuracy: kd >= ce + 0.7", {{"kd.accuracy", 88}, {"ce.accuracy", 86}}), 1.3, 1e-9);
@@ -45,9 +47,10 @@ TEST(Expectation, MarginIsTheNumberBesideTheArms) {
 }
 
 TEST(Expectation, RefusesWhatItCannotRead) {
-  for (const char* sentence : {"kd >= ce", "accuracy: kd", "accuracy: kd >= ", "accuracy: kd >= ce +", "accuracy: kd => ce", "accuracy: kd >= ce)", "accuracy: (kd >= ce",
-                               "accuracy: kd * ce >= 1", "accuracy: 1 / kd >= 1", "accuracy: kd / 0 >= 1", "accuracy: median(kd, ce) >= 1", "accuracy: 1 >= 0", ": kd >= ce",
-                               "accuracy: kd. >= ce", "accuracy: kd >= ce; rm"}) {
+  for (const char* sentence :
+       {"kd >= ce", "accuracy: kd", "accuracy: kd >= ", "accuracy: kd >= ce +", "accuracy: kd => ce", "accuracy: kd >= ce)",
+        "accuracy: (kd >= ce", "accuracy: kd * ce >= 1", "accuracy: 1 / kd >= 1", "accuracy: kd / 0 >= 1", "accuracy: median(kd, ce) >= 1",
+        "accuracy: 1 >= 0", ": kd >= ce", "accuracy: kd. >= ce", "accuracy: kd >= ce; rm"}) {
     try {
       parse_expectation(sentence, "p.toml:3: expect.x");
       ADD_FAILURE() << sentence << " was read";

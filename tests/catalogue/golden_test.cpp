@@ -18,7 +18,9 @@ GoldenBinding square(double factor) {
   return {[factor](const GoldenCase& c) { return TensorMap{{"loss", (factor * c["x"].square()).sum()}}; }};
 }
 
-std::string replaced(std::string text, const std::string& from, const std::string& to) { return text.replace(text.find(from), from.size(), to); }
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
 
 using Outcome = GoldenVerdict::Outcome;
 
@@ -57,7 +59,9 @@ TEST(Golden, NamesTheOutputThatIsOff) {
   EXPECT_EQ(verdict.detail, "loss is off by 0.000312 (tolerance 1e-06)");  // 0.005 / (1 + 15)
   const GoldenBinding no_gradient{[](const GoldenCase&) { return TensorMap{{"y", at::zeros({})}}; }};
   EXPECT_EQ(judge_golden(c, &no_gradient).detail, "output grad_x is not computed");
-  const GoldenBinding shaped{[](const GoldenCase& given) { return TensorMap{{"loss", 3 * given["x"].square()}, {"grad_x", 6 * given["x"]}}; }};
+  const GoldenBinding shaped{[](const GoldenCase& given) {
+    return TensorMap{{"loss", 3 * given["x"].square()}, {"grad_x", 6 * given["x"]}};
+  }};
   EXPECT_EQ(judge_golden(c, &shaped).detail, "loss has shape [2], expected []");
   const GoldenBinding throws{[](const GoldenCase& given) { return TensorMap{{"loss", given["nothing"]}}; }};
   EXPECT_EQ(judge_golden(c, &throws).detail, "toy.json: input nothing is missing");

@@ -68,8 +68,10 @@ TEST(ProofFile, RefusalsNameTheLineAndTheNearestName) {
   expect_refused("kd >= ce + 0.7", "nestd >= ce", "p.toml:9: expect.over_ce: there is no arm \"nestd\"", "did you mean \"nested\"?");
   expect_refused("kd >= ce + 0.7", "teacher >= ce", "p.toml:9: expect.over_ce: there is no arm \"teacher\"", "arms: kd, ce, nested");
   expect_refused("seeds = 3", "seeds = 0", "p.toml:3: seeds: expected a count above 0 or a list of seeds, received 0", "write seeds = 5");
-  expect_refused("kd = {}", "kd-2 = {}", "p.toml:5: arms.kd-2: an arm's name is letters, digits and _", "expectations name arms inside arithmetic");
-  expect_refused("kind = \"report\"", "kind = \"maybe\"", "p.toml:10: expect.curious.kind: expected must or report, received maybe", "must decides the verdict");
+  expect_refused("kd = {}", "kd-2 = {}", "p.toml:5: arms.kd-2: an arm's name is letters, digits and _",
+                 "expectations name arms inside arithmetic");
+  expect_refused("kind = \"report\"", "kind = \"maybe\"", "p.toml:10: expect.curious.kind: expected must or report, received maybe",
+                 "must decides the verdict");
   expect_refused("kd = {}", "kd = 4", "p.toml:5: arms.kd: expected a table of overrides", "write kd = { method = \"ce\" }");
 }
 

@@ -25,7 +25,8 @@ class ProofRun : public testing::Test {
     fs::remove_all(folder);
     fs::create_directories(folder);
     write_file((folder / "tiny.toml").string(),
-               "method = \"ce\"\n[run]\nlatency = false\n[data]\nsource = \"digits\"\ntrain = 60\ntest = 100\n[student]\nnet = \"mlp-8\"\n[train]\nepochs = 2\n");
+               "method = \"ce\"\n[run]\nlatency = false\n[data]\nsource = \"digits\"\ntrain = 60\ntest = 100\n[student]\nnet = "
+               "\"mlp-8\"\n[train]\nepochs = 2\n");
     options.jobs = 0;
     options.quiet = true;
     options.sets = {"run.cache=\"" + folder.string() + "/cache\""};
@@ -33,13 +34,15 @@ class ProofRun : public testing::Test {
   void TearDown() override { fs::remove_all(folder); }
 
   Proof proof(const std::string& arms, const std::string& expect = "better = \"accuracy: a >= a\"") {
-    return parse_proof("recipe = \"" + (folder / "tiny.toml").string() + "\"\nclaim = \"c\"\nseeds = 3\n[arms]\n" + arms + "\n[expect]\n" + expect + "\n",
-                       (folder / "tiny-proof.toml").string());
+    return parse_proof(
+        "recipe = \"" + (folder / "tiny.toml").string() + "\"\nclaim = \"c\"\nseeds = 3\n[arms]\n" + arms + "\n[expect]\n" + expect + "\n",
+        (folder / "tiny-proof.toml").string());
   }
 };
 
 TEST_F(ProofRun, EqualArmsAreEqualOverAllSeeds) {
-  const ProofOutcome outcome = prove(proof("a = {}\nb = { name = \"other\" }", "same = \"accuracy: a == b\"\nnll = \"nll: a == b\""), options);
+  const ProofOutcome outcome = prove(proof("a = {}\nb = { name = \"other\" }", "same = \"accuracy: a == b\"\nnll = \"nll: a == b\""),
+                                     options);
   ASSERT_TRUE(outcome.complete()) << outcome.failures[0];
   EXPECT_EQ(outcome.section["verdict"], "holds");
   EXPECT_EQ(outcome.section["arms"][0]["metrics"]["accuracy"].size(), 3u);
@@ -108,7 +111,8 @@ TEST_F(ProofRun, EvidenceKeepsASectionForEachDataSet) {
 }
 
 TEST_F(ProofRun, TheReportShowsEveryNumberThatIsCompared) {
-  const ProofOutcome outcome = prove(proof("a = {}\nb = { method = \"ls\" }", "same = { test = \"nll: a <= b + 100\", claim = \"the sentence\" }"), options);
+  const ProofOutcome outcome = prove(
+      proof("a = {}\nb = { method = \"ls\" }", "same = { test = \"nll: a <= b + 100\", claim = \"the sentence\" }"), options);
   const std::string text = evidence_text(outcome.section);
   for (const char* part : {"tiny-proof on digits, 3 seeds: c", "claim: the sentence", "mean met: yes", "verdict: holds", "nll"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;

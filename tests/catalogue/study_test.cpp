@@ -25,7 +25,8 @@ TEST(StudyDesign, TheCentreIsInTheMiddle) {
   EXPECT_EQ(design.centre(), (Cell{1, 1, 1, 1, 0}));
   EXPECT_EQ(design.text(design.centre()), "mlp-8, teacher best, T = 4, w_kd = 0.5");
   EXPECT_EQ(design.text(design.without_teacher({0, 1, 0, 0, 0})), "mlp-4, labels alone");
-  EXPECT_EQ(design.sets({0, 2, 0, 0, 0}), (std::vector<std::string>{"teacher.train.epochs=1", "teacher.net=mlp-8", "knobs.temperature=1.0", "knobs.w_kd=1.0", "student.net=\"mlp-4\"", "data.label_fraction=1.0"}));
+  EXPECT_EQ(design.sets({0, 2, 0, 0, 0}), (std::vector<std::string>{"teacher.train.epochs=1", "teacher.net=mlp-8", "knobs.temperature=1.0",
+                                                                    "knobs.w_kd=1.0", "student.net=\"mlp-4\"", "data.label_fraction=1.0"}));
 }
 
 TEST(StudyDesign, WithoutTeacherAllTemperaturesAndTeachersAreOne) {
@@ -50,7 +51,10 @@ CellScores scores_of(const StudyDesign& design, const std::function<double(const
 TEST(StudyDesign, KeepsTheBestLevelsAndCombinesThem) {
   StudyKnobs knobs;
   const StudyDesign design(knobs);
-  const CellScores screened = scores_of(design, [](const Cell& cell) { return -std::abs(static_cast<double>(cell[kTemperature]) - 1) + static_cast<double>(cell[kStudent]) + 0.1 * static_cast<double>(cell[kWeight]); });
+  const CellScores screened = scores_of(design, [](const Cell& cell) {
+    return -std::abs(static_cast<double>(cell[kTemperature]) - 1) + static_cast<double>(cell[kStudent]) +
+           0.1 * static_cast<double>(cell[kWeight]);
+  });
   EXPECT_EQ(design.kept(kStudent, screened), (std::vector<size_t>{2, 1}));
   EXPECT_EQ(design.kept(kWeight, screened), (std::vector<size_t>{4, 3}));
   EXPECT_EQ(design.kept(kTemperature, screened).front(), 1u);
@@ -66,7 +70,10 @@ TEST(StudyDesign, ABudgetDropsWhatMattersLeastThenSeeds) {
   const auto plan_for = [&](double budget) {
     knobs.budget = budget;
     const StudyDesign design(knobs);
-    return design.affordable(scores_of(design, [](const Cell& cell) { return 5 * static_cast<double>(cell[kStudent]) + 3 * static_cast<double>(cell[kTeacher]) + 2 * static_cast<double>(cell[kWeight]) + static_cast<double>(cell[kTemperature]); }));
+    return design.affordable(scores_of(design, [](const Cell& cell) {
+      return 5 * static_cast<double>(cell[kStudent]) + 3 * static_cast<double>(cell[kTeacher]) + 2 * static_cast<double>(cell[kWeight]) +
+             static_cast<double>(cell[kTemperature]);
+    }));
   };
   EXPECT_EQ(plan_for(0).kept[kTemperature].size(), 2u);
   EXPECT_EQ(plan_for(80).kept[kTemperature].size(), 1u);
@@ -78,7 +85,10 @@ TEST(StudyDesign, ABudgetDropsWhatMattersLeastThenSeeds) {
 
 StudyResults::Entry entry(const Cell& cell, int64_t seed, double accuracy, double parameters, double teacher = 95) {
   ProofResult result;
-  result.metrics = {{"val.accuracy", accuracy}, {"val.nll", 1 - accuracy / 100}, {"parameters", parameters}, {"teacher.val.accuracy", teacher}, {"accuracy", accuracy - 1}, {"entropy@1", 0.1}, {"entropy@4", 0.9}, {"gap", 1.0}};
+  result.metrics = {{"val.accuracy", accuracy}, {"val.nll", 1 - accuracy / 100},
+                    {"parameters", parameters}, {"teacher.val.accuracy", teacher},
+                    {"accuracy", accuracy - 1}, {"entropy@1", 0.1},
+                    {"entropy@4", 0.9},         {"gap", 1.0}};
   return {cell, false, seed, result, {}};
 }
 
@@ -95,7 +105,11 @@ TEST(Study, RecommendsTheArgmaxOfTheValidationPart) {
   }
   const Recommendation advice = recommend(design, results);
   EXPECT_EQ(advice.best, (Cell{1, 1, 1, 1, 0}));
-  EXPECT_EQ(advice.text.rfind("Take mlp-8, teacher best, T = 4, w_kd = 0.5: with 94.50 ± 0.50 % on the validation part it is the best of 5 configurations (2 seeds each)", 0), 0u) << advice.text;
+  EXPECT_EQ(advice.text.rfind("Take mlp-8, teacher best, T = 4, w_kd = 0.5: with 94.50 ± 0.50 % on the validation part it is the best of 5 "
+                              "configurations (2 seeds each)",
+                              0),
+            0u)
+      << advice.text;
   ASSERT_TRUE(advice.smallest);
   EXPECT_EQ((*advice.smallest)[kStudent], 1u) << "93.5 is more than a point below 95";
   ASSERT_EQ(advice.warnings.size(), 1u);
@@ -108,9 +122,11 @@ TEST(Study, RecommendsTheArgmaxOfTheValidationPart) {
   EXPECT_DOUBLE_EQ(outcome.metrics.at("gain.mlp-4"), 13);
   EXPECT_DOUBLE_EQ(outcome.metrics.at("teacher_gain"), 2);
   EXPECT_DOUBLE_EQ(outcome.metrics.at("entropy_step"), 0.8);
-  const auto runs = std::find_if(outcome.panels.begin(), outcome.panels.end(), [](const auto& panel) { return panel["title"] == "Every run"; });
+  const auto runs = std::find_if(outcome.panels.begin(), outcome.panels.end(),
+                                 [](const auto& panel) { return panel["title"] == "Every run"; });
   EXPECT_EQ((*runs)["rows"].size(), results.entries.size()) << "every run once";
-  const auto front = std::find_if(outcome.panels.begin(), outcome.panels.end(), [](const auto& panel) { return panel["title"] == "Pareto front"; });
+  const auto front = std::find_if(outcome.panels.begin(), outcome.panels.end(),
+                                  [](const auto& panel) { return panel["title"] == "Pareto front"; });
   EXPECT_EQ((*front)["rows"].size(), 2u);
 }
 
@@ -161,7 +177,8 @@ seeds = 2
 
 TEST_F(StudyRun, RunsReportsAndGoesOnWithoutRunningAgain) {
   const Outcome first = run_recipe(recipe(), "study", false, true).outcome;
-  for (const char* metric : {"accuracy", "ce.accuracy", "teacher.accuracy", "gain.mlp-4", "teacher_gain", "entropy_step", "runs"}) EXPECT_TRUE(first.metrics.count(metric)) << metric;
+  for (const char* metric : {"accuracy", "ce.accuracy", "teacher.accuracy", "gain.mlp-4", "teacher_gain", "entropy_step", "runs"})
+    EXPECT_TRUE(first.metrics.count(metric)) << metric;
   EXPECT_GT(first.metrics.at("entropy_step"), 0);
   const auto written = [&] {
     std::map<std::string, std::filesystem::file_time_type> times;
@@ -187,14 +204,18 @@ TEST_F(StudyRun, WithoutWeightItIsLearningFromLabelsBitForBit) {
 }
 
 TEST_F(StudyRun, RefusesBadInput) {
-  const auto refused = [&](const std::string& set) { return caught<ConfigError>([&] { run_recipe(recipe({set}), "study", false, true); }).line; };
+  const auto refused = [&](const std::string& set) {
+    return caught<ConfigError>([&] { run_recipe(recipe({set}), "study", false, true); }).line;
+  };
   EXPECT_NE(refused("data.validation=0").find("a study chooses on a validation part"), std::string::npos);
   EXPECT_NE(refused("knobs.students=[]").find("knobs.students: a factor without levels"), std::string::npos);
   EXPECT_NE(refused("knobs.temperatures=[4, 4]").find("4 comes twice"), std::string::npos);
   EXPECT_NE(refused("knobs.weights=[0.5]").find("0 is not among them"), std::string::npos);
   EXPECT_NE(refused("train.epoch=3").find("train.epoch"), std::string::npos);
-  EXPECT_NE(caught<BudgetError>([&] { run_recipe(recipe({"knobs.budget=0.5"}), "study", false, true); }).line.find("less than one run"), std::string::npos);
-  EXPECT_NE(caught<BudgetError>([&] { run_recipe(recipe({"knobs.budget=1.5"}), "study", false, true); }).line.find("screening alone costs"), std::string::npos);
+  EXPECT_NE(caught<BudgetError>([&] { run_recipe(recipe({"knobs.budget=0.5"}), "study", false, true); }).line.find("less than one run"),
+            std::string::npos);
+  EXPECT_NE(caught<BudgetError>([&] { run_recipe(recipe({"knobs.budget=1.5"}), "study", false, true); }).line.find("screening alone costs"),
+            std::string::npos);
 }
 
 }  // namespace

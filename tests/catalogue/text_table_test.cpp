@@ -15,7 +15,9 @@ TEST(TextTable, ColumnsAlignByCharactersNotBytes) {
             "bb  b\n");
 }
 
-TEST(TextTable, MarkdownEscapesItsOwnSigns) { EXPECT_EQ(markdown_table({{"a", "b"}, {"x|y", "1"}}), "| a | b |\n|---|---|\n| x\\|y | 1 |\n"); }
+TEST(TextTable, MarkdownEscapesItsOwnSigns) {
+  EXPECT_EQ(markdown_table({{"a", "b"}, {"x|y", "1"}}), "| a | b |\n|---|---|\n| x\\|y | 1 |\n");
+}
 
 }  // namespace
 }  // namespace retort

@@ -32,11 +32,13 @@ TEST_F(BadInput, CommandLine) {
 TEST_F(BadInput, RecipeKeys) {
   expect_refused_clean({"train.epoch=3"}, 2, {"r.toml:", "train.epoch: unknown key", "did you mean train.epochs?"});
   expect_refused_clean({"train.epochs=\"many\""}, 2, {"r.toml:", "train.epochs: expected a whole number", "\"many\""});
-  expect_refused_clean({"method=\"kd.hinton\"", "teacher.net=\"mlp-8\"", "knobs.temperature=-1"}, 2, {"r.toml:", "knobs.temperature: expected a number > 0, received -1"});
+  expect_refused_clean({"method=\"kd.hinton\"", "teacher.net=\"mlp-8\"", "knobs.temperature=-1"}, 2,
+                       {"r.toml:", "knobs.temperature: expected a number > 0, received -1"});
 }
 
 TEST_F(BadInput, AMethodThatNeedsMoreThanTheTeacherShows) {
-  expect_refused_clean({"method=\"kd.fitnet\"", "teacher.net=\"mlp-8\"", "teacher.show=\"hard_labels\""}, 2, {"kd.fitnet", "features", "hard_labels", "methods that work with it: ce, ls"});
+  expect_refused_clean({"method=\"kd.fitnet\"", "teacher.net=\"mlp-8\"", "teacher.show=\"hard_labels\""}, 2,
+                       {"kd.fitnet", "features", "hard_labels", "methods that work with it: ce, ls"});
 }
 
 TEST_F(BadInput, DataFiles) {
@@ -62,9 +64,11 @@ TEST_F(BadInput, TruncatedIdx) {
 TEST_F(BadInput, TruncatedCifarAndItsLabels) {
   std::filesystem::create_directories(folder / "cifar");
   const std::string image(3073, '\1');
-  for (const char* file : {"data_batch_1.bin", "test_batch.bin"}) write_file(path("cifar/" + std::string(file)), image + image.substr(0, 3000));
+  for (const char* file : {"data_batch_1.bin", "test_batch.bin"})
+    write_file(path("cifar/" + std::string(file)), image + image.substr(0, 3000));
   expect_refused_clean({"data.source=\"" + path("cifar") + "\""}, 3, {"_batch"});
-  for (const char* file : {"data_batch_1.bin", "test_batch.bin"}) write_file(path("cifar/" + std::string(file)), image + '\x7f' + image.substr(1));
+  for (const char* file : {"data_batch_1.bin", "test_batch.bin"})
+    write_file(path("cifar/" + std::string(file)), image + '\x7f' + image.substr(1));
   expect_refused_clean({"data.source=\"" + path("cifar") + "\""}, 3, {"_batch", "127"});
 }
 
@@ -73,7 +77,8 @@ TEST_F(BadInput, Models) {
   input.shape = {1, 8, 8};
   input.classes = {"a", "b", "c"};
   save_model(path("three"), make_net("mlp-8", input.shape, 3, Seed(1)), input);
-  expect_refused_clean({"method=\"kd.hinton\"", "teacher.kind=\"file\"", "teacher.files=[\"" + path("three") + "\"]"}, 2, {"3 classes", "10"});
+  expect_refused_clean({"method=\"kd.hinton\"", "teacher.kind=\"file\"", "teacher.files=[\"" + path("three") + "\"]"}, 2,
+                       {"3 classes", "10"});
 
   const std::string whole = read_file(path("three.safetensors"));
   write_file(path("three.safetensors"), whole.substr(0, whole.size() - 7));

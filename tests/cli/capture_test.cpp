@@ -75,18 +75,22 @@ class Capture : public Folder {
   }
 
   std::string classifier(const Stub& stub, const std::string& more = {}, int items = 4) {
-    const std::string text = "[data]\nsource = \"digits\"\ntrain = 400\ntest = 100\nsplit_seed = 0\n[endpoint]\nurl = \"" + stub.url("/classify") +
-                             "\"\nkey_env = \"RETORT_TEST_KEY\"\nitems = " + std::to_string(items) + "\nconcurrency = 4\nretry_base = 0.01\ncache = \"" + path("answers.db") + "\"\n" + more;
+    const std::string text = "[data]\nsource = \"digits\"\ntrain = 400\ntest = 100\nsplit_seed = 0\n[endpoint]\nurl = \"" +
+                             stub.url("/classify") + "\"\nkey_env = \"RETORT_TEST_KEY\"\nitems = " + std::to_string(items) +
+                             "\nconcurrency = 4\nretry_base = 0.01\ncache = \"" + path("answers.db") + "\"\n" + more;
     write_file(path("capture.toml"), text);
     return path("capture.toml");
   }
 
   std::string chat(const Stub& stub, const std::string& more = {}) {
     std::string prompts;
-    for (int i = 0; i < 12; ++i) prompts += json{{"id", 100 + i}, {"prompt", (i % 2 ? "Say a number for " : "Name a colour for ") + std::to_string(i)}}.dump() + "\n";
+    for (int i = 0; i < 12; ++i)
+      prompts += json{{"id", 100 + i}, {"prompt", (i % 2 ? "Say a number for " : "Name a colour for ") + std::to_string(i)}}.dump() + "\n";
     write_file(path("prompts.jsonl"), prompts);
-    write_file(path("chat.toml"), "[capture]\nprompts = \"" + path("prompts.jsonl") + "\"\nsamples = 3\nmax_tokens = 8\ntopk = 2\nblock_rows = 4\n[endpoint]\nurl = \"" + stub.url("/v1") +
-                                      "\"\napi = \"chat\"\nmodel = \"stub\"\nkey_env = \"RETORT_TEST_KEY\"\nprice_prompt = 1.0\nprice_completion = 2.0\nmax_money = 1.0\nretry_base = 0.01\ncache = \"" +
+    write_file(path("chat.toml"), "[capture]\nprompts = \"" + path("prompts.jsonl") +
+                                      "\"\nsamples = 3\nmax_tokens = 8\ntopk = 2\nblock_rows = 4\n[endpoint]\nurl = \"" + stub.url("/v1") +
+                                      "\"\napi = \"chat\"\nmodel = \"stub\"\nkey_env = \"RETORT_TEST_KEY\"\nprice_prompt = "
+                                      "1.0\nprice_completion = 2.0\nmax_money = 1.0\nretry_base = 0.01\ncache = \"" +
                                       path("answers.db") + "\"\n" + more);
     return path("chat.toml");
   }
@@ -158,7 +162,8 @@ TEST_F(Capture, SurvivesTwentyKills) {
   ASSERT_EQ(retort_program({"capture", recipe, "-o", whole, "--quiet"}).code, 0);
   EXPECT_EQ(static_cast<int64_t>(stub.answered().size()), asked);
   expect_equal_stores(store, whole, "logits");
-  ASSERT_EQ(retort_program({"capture", recipe, "-o", path("fresh.signals"), "--quiet", "--set", "endpoint.cache=" + path("fresh.db")}).code, 0);
+  ASSERT_EQ(retort_program({"capture", recipe, "-o", path("fresh.signals"), "--quiet", "--set", "endpoint.cache=" + path("fresh.db")}).code,
+            0);
   expect_equal_stores(store, path("fresh.signals"), "logits");
   expect_no_key_in_files();
 }
@@ -189,7 +194,8 @@ TEST_F(Capture, ABudgetThatRunsOutEndsCleanly) {
   Stub stub(path("server.log"), {"--key", kKey});
   ASSERT_TRUE(stub.up());
   const std::string recipe = classifier(stub, "max_calls = 30\n"), store = path("a.signals");
-  expect_refused(retort_program({"capture", recipe, "-o", store, "--quiet"}), 5, {"calls", "120 of 400 samples are stored, 280 are missing", "--resume"});
+  expect_refused(retort_program({"capture", recipe, "-o", store, "--quiet"}), 5,
+                 {"calls", "120 of 400 samples are stored, 280 are missing", "--resume"});
   EXPECT_EQ(SignalStore::open(store)->count(), 120);
   expect_refused(retort_program({"capture", recipe, "-o", store, "--quiet"}), 2, {"there is a store already", "--resume"});
   const Ended rest = retort_program({"capture", recipe, "-o", store, "--resume", "--quiet", "--json", "--set", "endpoint.max_calls=200"});
@@ -211,7 +217,8 @@ TEST_F(Capture, ShardsMakeTheWhole) {
   }
   const Ended merged = retort_program(words);
   ASSERT_EQ(merged.code, 0) << merged.err;
-  for (const char* column : {"logits", "labels", "topk_values", "topk_indices", "topk_tail"}) expect_equal_stores(path("merged.signals"), path("whole.signals"), column);
+  for (const char* column : {"logits", "labels", "topk_values", "topk_indices", "topk_tail"})
+    expect_equal_stores(path("merged.signals"), path("whole.signals"), column);
   expect_refused(retort_program({"capture", recipe, "-o", path("x.signals"), "--shard", "3/3"}), 2, {"--shard 3/3", "0 <= i < n"});
 }
 
@@ -231,8 +238,9 @@ TEST_F(Capture, ChatIsAskedLiveOrInBatches) {
   EXPECT_NEAR(rows[0][0].tokens[0].logprob, -0.1, 1e-3);
 
   // The same in batches: two of twelve fail there and are asked live; ten are paid half.
-  const Ended batched = retort_program({"capture", recipe, "-o", path("batched.signals"), "--batch", "--json", "--set", "endpoint.cache=" + path("batch.db"), "--set", "batch.poll_seconds=0.05",
-                                        "--set", "batch.requests=7"});
+  const Ended batched = retort_program({"capture", recipe, "-o", path("batched.signals"), "--batch", "--json", "--set",
+                                        "endpoint.cache=" + path("batch.db"), "--set", "batch.poll_seconds=0.05", "--set",
+                                        "batch.requests=7"});
   ASSERT_EQ(batched.code, 0) << batched.err;
   EXPECT_EQ(stub.answered().size(), 12u + 2u - 0u) << batched.err;
   const auto same = SignalStore::open(path("batched.signals"))->read_text(texts->ids()), first = texts->read_text(texts->ids());
@@ -248,7 +256,8 @@ TEST_F(Capture, ABatchIsCollectedAfterAKill) {
   Stub stub(path("server.log"), {"--key", kKey, "--polls", "30"});
   ASSERT_TRUE(stub.up());
   const std::string recipe = chat(stub), store = path("b.signals");
-  const std::vector<std::string> words = {"capture", recipe, "-o", store, "--batch", "--resume", "--quiet", "--set", "batch.poll_seconds=0.1"};
+  const std::vector<std::string> words = {
+      "capture", recipe, "-o", store, "--batch", "--resume", "--quiet", "--set", "batch.poll_seconds=0.1"};
   {
     Program program(words);
     for (int i = 0; i < 200 && !file_exists(store + ".batches.json"); ++i) usleep(50'000);
@@ -276,7 +285,9 @@ TEST_F(Capture, EmbeddingsKnowTheirSizeFromTheFirstAnswer) {
 }
 
 TEST_F(Capture, ATeacherOfThisProcessGoesOnWhereItWasStopped) {
-  write_file(path("t.toml"), "[data]\nsource = \"digits\"\ntrain = 300\ntest = 100\nsplit_seed = 0\n[teacher]\nkind = \"random\"\nnet = \"mlp-16\"\n[capture]\nlabels = true\nblock_rows = 50\nbatch = 50\n");
+  write_file(path("t.toml"),
+             "[data]\nsource = \"digits\"\ntrain = 300\ntest = 100\nsplit_seed = 0\n[teacher]\nkind = \"random\"\nnet = "
+             "\"mlp-16\"\n[capture]\nlabels = true\nblock_rows = 50\nbatch = 50\n");
   ASSERT_EQ(retort_program({"capture", path("t.toml"), "-o", path("whole.signals"), "--quiet"}).code, 0);
   ASSERT_EQ(retort_program({"capture", path("t.toml"), "-o", path("torn.signals"), "--quiet"}).code, 0);
   std::filesystem::resize_file(path("torn.signals"), std::filesystem::file_size(path("torn.signals")) * 3 / 5);
@@ -293,7 +304,8 @@ TEST_F(Capture, RefusesWhatCannotBe) {
   write_file(path("none.toml"), "[endpoint]\nurl = \"http://127.0.0.1:1/v1\"\napi = \"chat\"\n");
   expect_refused(retort_program({"capture", path("none.toml")}), 2, {"capture.prompts"});
   write_file(path("bad.jsonl"), "{\"prompt\": \"a\"}\n{\"prompt\": 3}\n");
-  expect_refused(retort_program({"capture", path("none.toml"), "--set", "capture.prompts=" + path("bad.jsonl")}), 3, {"bad.jsonl:2", "prompt"});
+  expect_refused(retort_program({"capture", path("none.toml"), "--set", "capture.prompts=" + path("bad.jsonl")}), 3,
+                 {"bad.jsonl:2", "prompt"});
   expect_refused(retort_program({"capture", path("none.toml"), "--set", "capture.promts=x"}), 2, {"capture.promts", "capture.prompts"});
 }
 

@@ -27,7 +27,9 @@ class Program {
   std::string out_path_, err_path_;
 };
 
-inline Ended retort_program(const std::vector<std::string>& words, const std::string& prelude = {}) { return Program(words, prelude).wait(); }
+inline Ended retort_program(const std::vector<std::string>& words, const std::string& prelude = {}) {
+  return Program(words, prelude).wait();
+}
 
 // The exit code, exactly one line `error: …` and one line `hint: …`, nothing else, with these parts in them.
 void expect_refused(const Ended& ended, int code, const std::vector<std::string>& parts);

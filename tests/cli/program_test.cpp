@@ -67,7 +67,9 @@ void Folder::TearDown() { std::filesystem::remove_all(folder); }
 
 std::string Folder::tiny_recipe(const std::string& name, const std::vector<std::string>& sets) const {
   Recipe recipe = Recipe::parse(
-      "method = \"ce\"\n[run]\nlatency = false\ncache = \"\"\n[data]\nsource = \"digits\"\ntrain = 100\ntest = 100\n[student]\nnet = \"mlp-8\"\n[train]\nepochs = 2\n", name);
+      "method = \"ce\"\n[run]\nlatency = false\ncache = \"\"\n[data]\nsource = \"digits\"\ntrain = 100\ntest = 100\n[student]\nnet = "
+      "\"mlp-8\"\n[train]\nepochs = 2\n",
+      name);
   for (const std::string& set : sets) recipe.set(set);
   write_file(path(name), recipe.take(""));
   return path(name);

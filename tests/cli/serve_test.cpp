@@ -37,13 +37,16 @@ class Serve : public Folder {
 
 TEST_F(Serve, AnswersUntilItIsToldToStop) {
   write_file(path("policy.toml"), "[keys.partner]\nenv = \"PARTNER_KEY\"\nexposure = \"labels\"\nrequests_per_minute = 2\n");
-  Program program({"serve", path("trees.safetensors"), "--port", "0", "--key-env", "OWN_KEY", "--policy", path("policy.toml"), "--json"}, "export OWN_KEY=a-token-of-ours PARTNER_KEY=a-token-of-theirs");
+  Program program({"serve", path("trees.safetensors"), "--port", "0", "--key-env", "OWN_KEY", "--policy", path("policy.toml"), "--json"},
+                  "export OWN_KEY=a-token-of-ours PARTNER_KEY=a-token-of-theirs");
   const json address = address_of(program);
   ASSERT_GT(address.value("port", 0), 0);
   EXPECT_EQ(address["model"], "trees");
   httplib::Client client("127.0.0.1", address["port"].get<int>());
   const std::string body = "{\"inputs\":[[1,2,3,4]]}";
-  const auto asked = [&](const std::string& token) { return client.Post("/v1/classify", httplib::Headers{{"Authorization", "Bearer " + token}}, body, "application/json"); };
+  const auto asked = [&](const std::string& token) {
+    return client.Post("/v1/classify", httplib::Headers{{"Authorization", "Bearer " + token}}, body, "application/json");
+  };
   const auto own = asked("a-token-of-ours");
   ASSERT_TRUE(own);
   EXPECT_EQ(own->status, 200);

@@ -42,7 +42,8 @@ TEST_F(Verbs, ARunIsScoredAskedAndShown) {
 }
 
 TEST_F(Verbs, APackedStudentRunsFromItsFile) {
-  const std::string recipe = tiny_recipe("q.toml", {"method=quant-distill", "knobs.lambda=0.0", "knobs.bits=2", "knobs.bucket=32", "knobs.compare=[]", "student.net=mlp-32"});
+  const std::string recipe = tiny_recipe(
+      "q.toml", {"method=quant-distill", "knobs.lambda=0.0", "knobs.bits=2", "knobs.bucket=32", "knobs.compare=[]", "student.net=mlp-32"});
   const json run = parsed(retort_program({"distill", recipe, "--dir", path("run"), "--json", "--quiet", "--no-report"}));
   EXPECT_FALSE(file_exists(path("run/student.safetensors")));
   EXPECT_DOUBLE_EQ(parsed(retort_program({"eval", path("run"), "--json"}))["metrics"]["accuracy"], run["metrics"]["accuracy"]);
@@ -53,7 +54,8 @@ TEST_F(Verbs, APackedStudentRunsFromItsFile) {
   std::string damaged = read_file(path("run/student.packed"));
   damaged[damaged.size() / 2] ^= 1;
   write_file(path("damaged.packed"), damaged);
-  expect_refused(retort_program({"predict", path("damaged.packed"), path("one.png")}), 3, {"damaged.packed: not a whole packed model: its checksum differs"});
+  expect_refused(retort_program({"predict", path("damaged.packed"), path("one.png")}), 3,
+                 {"damaged.packed: not a whole packed model: its checksum differs"});
 }
 
 TEST_F(Verbs, TeachersAreRankedBeforeAnyTraining) {
@@ -72,7 +74,9 @@ TEST_F(Verbs, TeachersAreRankedBeforeAnyTraining) {
 }
 
 TEST_F(Verbs, ADetectorIsScoredAndAsked) {
-  const std::string recipe = tiny_recipe("d.toml", {"method=bckd", "knobs.cls_weight=0.0", "knobs.loc_weight=0.0", "data.source=world:canvas,rows=30,test_rows=8", "data.train=30", "data.test=8", "student.net=dense-3-4-5"});
+  const std::string recipe = tiny_recipe(
+      "d.toml", {"method=bckd", "knobs.cls_weight=0.0", "knobs.loc_weight=0.0", "data.source=world:canvas,rows=30,test_rows=8",
+                 "data.train=30", "data.test=8", "student.net=dense-3-4-5"});
   const json run = parsed(retort_program({"distill", recipe, "--dir", path("run"), "--json", "--quiet", "--no-report"}));
   EXPECT_DOUBLE_EQ(parsed(retort_program({"eval", path("run"), "--json"}))["metrics"]["ap50"], run["metrics"]["ap50"]);
   write_file(path("one.png"), encode_png(at::zeros({1, 48, 48}, at::kByte)));
@@ -80,8 +84,9 @@ TEST_F(Verbs, ADetectorIsScoredAndAsked) {
 }
 
 TEST_F(Verbs, AStudyRunsSideBySide) {
-  const std::string recipe = tiny_recipe("s.toml", {"method=kd-study", "data.validation=50", "teacher.net=mlp-12", "teacher.train.epochs=2", "knobs.temperatures=[4]", "knobs.weights=[0, 0.5]", "knobs.students=[\"mlp-4\"]",
-                                                    "knobs.teachers=[\"best:\"]", "knobs.seeds=1"});
+  const std::string recipe = tiny_recipe(
+      "s.toml", {"method=kd-study", "data.validation=50", "teacher.net=mlp-12", "teacher.train.epochs=2", "knobs.temperatures=[4]",
+                 "knobs.weights=[0, 0.5]", "knobs.students=[\"mlp-4\"]", "knobs.teachers=[\"best:\"]", "knobs.seeds=1"});
   const json study = parsed(retort_program({"study", recipe, "--dir", path("run"), "--jobs", "2", "--json", "--quiet"}));
   EXPECT_GE(study["metrics"]["runs"], 4);
   EXPECT_TRUE(file_exists(path("run/report.html")));
@@ -97,7 +102,8 @@ TEST_F(Verbs, TheCatalogueSpeaksJson) {
 }
 
 TEST_F(Verbs, AnInterruptedRunGoesOn) {
-  std::vector<std::string> words = {"distill", tiny_recipe("long.toml", {"train.epochs=400", "student.net=\"mlp-64\""}), "--quiet", "--no-report", "--dir", path("run")};
+  std::vector<std::string> words = {
+      "distill", tiny_recipe("long.toml", {"train.epochs=400", "student.net=\"mlp-64\""}), "--quiet", "--no-report", "--dir", path("run")};
   Program program(words);
   while (!file_exists(path("run/metrics.jsonl"))) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -111,7 +117,9 @@ TEST_F(Verbs, AnInterruptedRunGoesOn) {
 
 TEST_F(Verbs, AProofRunsInWorkersAndStopsOnRequest) {
   const auto proof = [&](const std::string& name, const std::string& recipe) {
-    write_file(path(name), "recipe = \"" + recipe + "\"\nclaim = \"c\"\nseeds = 3\n[arms]\na = {}\nb = { name = \"other\" }\n[expect]\nsame = \"accuracy: a == b\"\n");
+    write_file(path(name),
+               "recipe = \"" + recipe +
+                   "\"\nclaim = \"c\"\nseeds = 3\n[arms]\na = {}\nb = { name = \"other\" }\n[expect]\nsame = \"accuracy: a == b\"\n");
     return path(name);
   };
   const std::string cache = "run.cache=\"" + path("cache") + "\"";
@@ -122,7 +130,8 @@ TEST_F(Verbs, AProofRunsInWorkersAndStopsOnRequest) {
 
   const std::string slow = proof("slow.toml", tiny_recipe("slow-recipe.toml", {cache, "train.epochs=100000"}));
   Program program({"prove", slow, "--jobs", "2", "--evidence", path("evidence")});
-  while (!std::filesystem::exists(folder / "cache/proofs/slow") || std::filesystem::is_empty(folder / "cache/proofs/slow")) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  while (!std::filesystem::exists(folder / "cache/proofs/slow") || std::filesystem::is_empty(folder / "cache/proofs/slow"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   program.send(SIGINT);
   const Ended ended = program.wait();

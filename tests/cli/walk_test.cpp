@@ -39,8 +39,10 @@ TEST_F(Walk, OfATeacherBehindAnApi) {
   std::istringstream document(read_file(source_dir() + "/docs/capture.md"));
   std::string script = "set -e\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\nPATH=\"$PWD/bin:$PATH\"\n", line;
   for (bool inside = false; std::getline(document, line) && line != "## The recipe of a capture";) {
-    if (line.rfind("```", 0) == 0) inside = line == "```sh";
-    else if (inside) script += line + "\n";
+    if (line.rfind("```", 0) == 0)
+      inside = line == "```sh";
+    else if (inside)
+      script += line + "\n";
   }
   const std::string port = std::to_string(free_port());
   script = replaced(script, "8399", port);

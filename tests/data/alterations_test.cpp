@@ -79,7 +79,8 @@ TEST(Textures, AreKnownByTheirDirection) {
   EXPECT_EQ(source.test.ids[0].item<int64_t>(), 40);
   // Class 0 runs along x: its columns are constant.
   for (int64_t i = 0; i < 40; ++i)
-    if (source.train.labels[i].item<int64_t>() == 0) EXPECT_EQ(source.train.inputs[i][0].to(at::kFloat).std(0, false).max().item<double>(), 0);
+    if (source.train.labels[i].item<int64_t>() == 0)
+      EXPECT_EQ(source.train.inputs[i][0].to(at::kFloat).std(0, false).max().item<double>(), 0);
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ TEST(Cifar, RefusesDamage) {
   EXPECT_EQ(line_of<DataError>([&] { parse_cifar(one + one.substr(0, 100), "b.bin", 1, 10); }),
             "b.bin: truncated at offset 3073: expected whole records of 3073 bytes, found 100 bytes after 1 records");
   EXPECT_HAS(line_of<DataError>([&] { parse_cifar("", "b.bin", 1, 10); }), "truncated at offset 0");
-  EXPECT_EQ(line_of<DataError>([&] { parse_cifar(one + record({10}, 0), "b.bin", 1, 10); }), "b.bin: label out of range at offset 3073: expected 0 to 9, found 10");
+  EXPECT_EQ(line_of<DataError>([&] { parse_cifar(one + record({10}, 0), "b.bin", 1, 10); }),
+            "b.bin: label out of range at offset 3073: expected 0 to 9, found 10");
 }
 
 TEST(Cifar, ReadsAFolder) {
@@ -42,7 +43,8 @@ TEST(Cifar, ReadsAFolder) {
   EXPECT_TRUE(parts.train.labels.equal(at::tensor({1, 2}, at::kLong)));
   EXPECT_TRUE(parts.test.ids.equal(at::tensor({2}, at::kLong)));
   folder.write("batches.meta.txt", "one\ntwo\n");
-  EXPECT_EQ(line_of<DataError>([&] { read_cifar(folder.path()); }), folder.path("batches.meta.txt") + ": expected 10 class names, one a line, found 2");
+  EXPECT_EQ(line_of<DataError>([&] { read_cifar(folder.path()); }),
+            folder.path("batches.meta.txt") + ": expected 10 class names, one a line, found 2");
 }
 
 }  // namespace

@@ -23,7 +23,11 @@ TEST(Csv, FindsTheSeparator) {
   EXPECT_EQ(parse_csv("a\tb,c\n1\t2\n", "x").rows, (Rows{{"a", "b,c"}, {"1", "2"}}));
   EXPECT_EQ(parse_csv("a;b\n1;2\n", "x").rows, (Rows{{"a", "b"}, {"1", "2"}}));
   EXPECT_EQ(parse_csv("a;b\n1;2\n", "x", ',').rows, (Rows{{"a;b"}, {"1;2"}}));
-  EXPECT_EQ(parse_csv("\xEF\xBB\xBF" "a,b\n1,\n", "x").rows, (Rows{{"a", "b"}, {"1", ""}}));
+  EXPECT_EQ(parse_csv("\xEF\xBB\xBF"
+                      "a,b\n1,\n",
+                      "x")
+                .rows,
+            (Rows{{"a", "b"}, {"1", ""}}));
 }
 
 TEST(Csv, RefusesDamage) {

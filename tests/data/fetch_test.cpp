@@ -21,7 +21,10 @@ TEST_F(Fetch, RefusesOtherBytesThanPublished) {
   const std::string url = "file://" + folder.write("a.txt", "hello");
   EXPECT_EQ(line_of<DataError>([&] { download_bytes({{url}, "a.txt", {}, 6}, true); }), url + ": expected 6 bytes, received 5");
   EXPECT_HAS(line_of<DataError>([&] { download_bytes({{url}, "a.txt", sha256_of("jello"), 5}, true); }), "expected SHA-256");
-  EXPECT_HAS(line_of<DataError>([&] { download_bytes({{"file:///nowhere/a.txt"}, "a.txt", {}, 0}, true); }), "cannot download file:///nowhere/a.txt: ");
+  EXPECT_HAS(line_of<DataError>([&] {
+               download_bytes({{"file:///nowhere/a.txt"}, "a.txt", {}, 0}, true);
+             }),
+             "cannot download file:///nowhere/a.txt: ");
 }
 
 TEST_F(Fetch, RefusesNamesItDoesNotKnow) {
@@ -43,8 +46,10 @@ TEST(Tar, UnpacksFilesByTheirLastName) {
   unpack_tar(tar, "t", folder.path());
   EXPECT_EQ(std::filesystem::file_size(folder.path("a.bin")), 3u);
   EXPECT_EQ(std::filesystem::file_size(folder.path("b.bin")), 600u);
-  EXPECT_HAS(line_of<DataError>([&] { unpack_tar(std::string_view(tar).substr(0, 514), "t", folder.path()); }), "t: expected 3 bytes of a file, found 2 at offset 512");
-  EXPECT_HAS(line_of<DataError>([&] { unpack_tar(std::string_view(tar).substr(0, 100), "t", folder.path()); }), "expected a header of 512 bytes");
+  EXPECT_HAS(line_of<DataError>([&] { unpack_tar(std::string_view(tar).substr(0, 514), "t", folder.path()); }),
+             "t: expected 3 bytes of a file, found 2 at offset 512");
+  EXPECT_HAS(line_of<DataError>([&] { unpack_tar(std::string_view(tar).substr(0, 100), "t", folder.path()); }),
+             "expected a header of 512 bytes");
 }
 
 TEST(Places, PreferTheUsersFolder) {

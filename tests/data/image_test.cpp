@@ -94,7 +94,8 @@ TEST_F(Folder, RefusesWhatItCannotUse) {
   EXPECT_EQ(line_of<DataError>([&] { read_image_folder(folder.path()); }), folder.path() + ": no images in its sub-folders");
   image("a/1.png", at::zeros({1, 4, 4}, at::kByte));
   image("a/2.png", at::zeros({1, 5, 4}, at::kByte));
-  EXPECT_EQ(line_of<DataError>([&] { read_image_folder(folder.path()); }), folder.path("a/2.png") + ": is 4x5 pixels, " + folder.path("a/1.png") + " is 4x4");
+  EXPECT_EQ(line_of<DataError>([&] { read_image_folder(folder.path()); }),
+            folder.path("a/2.png") + ": is 4x5 pixels, " + folder.path("a/1.png") + " is 4x4");
   EXPECT_EQ(read_image_folder(folder.path(), 4).train.size(), 2);
   folder.write("a/3.png", encode_png(at::zeros({1, 4, 4}, at::kByte)).substr(0, 20));
   EXPECT_EQ(line_of<DataError>([&] { read_image_folder(folder.path(), 4); }), folder.path("a/3.png") + ": not a readable image");

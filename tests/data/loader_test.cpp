@@ -83,7 +83,8 @@ TEST(Loader, SharesTensorsWhereNothingIsRandom) {
 
 TEST(Loader, ViewsFollowThePolicy) {
   const Dataset data = toy(12);
-  Loader same(data, {6}, wild("same"), Seed(1)), independent(data, {6}, wild("independent"), Seed(1)), fixed(data, {6}, wild("fixed"), Seed(1));
+  Loader same(data, {6}, wild("same"), Seed(1)), independent(data, {6}, wild("independent"), Seed(1)),
+      fixed(data, {6}, wild("fixed"), Seed(1));
   const Batch s = epoch(same, 0)[0], i = epoch(independent, 0)[0], f = epoch(fixed, 0)[0];
   EXPECT_TRUE(s.inputs.is_same(s.teacher_inputs));
   EXPECT_TRUE(s.inputs.equal(i.inputs));
@@ -100,7 +101,8 @@ TEST(Loader, ViewsFollowThePolicy) {
 TEST(Loader, WorkersChangeNothing) {
   const Dataset data = toy(50);
   for (const char* policy : {"same", "independent"}) {
-    Loader alone(data, {8, true, false, 0}, wild(policy), Seed(2)), one(data, {8, true, false, 1}, wild(policy), Seed(2)), three(data, {8, true, false, 3}, wild(policy), Seed(2));
+    Loader alone(data, {8, true, false, 0}, wild(policy), Seed(2)), one(data, {8, true, false, 1}, wild(policy), Seed(2)),
+        three(data, {8, true, false, 3}, wild(policy), Seed(2));
     for (int64_t number : {0, 1}) {
       const auto expected = epoch(alone, number);
       expect_same(expected, epoch(one, number));

@@ -17,7 +17,8 @@ TEST(Pixels, UndoThePreparation) {
 TEST(Pixels, TiltingStaysInRangeAndDependsOnTheIdAlone) {
   const Tensor images = at::rand({3, 1, 8, 8}), ids = at::arange(3, at::kLong);
   EXPECT_TRUE(at::equal(tilted_images(images, ids, 0, 0, Seed(1)), images));
-  const Tensor all = tilted_images(images, ids, 15, 0.1, Seed(1)), last = tilted_images(images.slice(0, 2), ids.slice(0, 2), 15, 0.1, Seed(1));
+  const Tensor all = tilted_images(images, ids, 15, 0.1, Seed(1)),
+               last = tilted_images(images.slice(0, 2), ids.slice(0, 2), 15, 0.1, Seed(1));
   EXPECT_TRUE(at::equal(all.slice(0, 2), last));
   EXPECT_FALSE(at::equal(all, images));
   EXPECT_GE(all.min().item<double>(), 0);

@@ -158,7 +158,8 @@ TEST(Splits, NameWhatIsMissing) {
   knobs.source = "digit";
   EXPECT_EQ(line_of<ConfigError>([&] { load_splits(knobs, Seed(1)); }), "data.source: no data set 'digit'");
   knobs.source = "/nowhere/table.csv";
-  EXPECT_EQ(line_of<DataError>([&] { load_splits(knobs, Seed(1)); }), "/nowhere/table.csv: no such file or folder, and no data set of this name");
+  EXPECT_EQ(line_of<DataError>([&] { load_splits(knobs, Seed(1)); }),
+            "/nowhere/table.csv: no such file or folder, and no data set of this name");
   TemporaryFolder folder;
   knobs.source = folder.write("a.bin", "x");
   EXPECT_HAS(line_of<DataError>([&] { load_splits(knobs, Seed(1)); }), "not a data set");
@@ -198,8 +199,10 @@ TEST_P(PublicSet, IsReadByName) {
 
 using Shape = std::vector<int64_t>;
 INSTANTIATE_TEST_SUITE_P(All, PublicSet,
-                         testing::Values(std::tuple{"mnist", 60000, 10000, 10, Shape{1, 28, 28}}, std::tuple{"compas", 7214, 0, 2, Shape{9}}, std::tuple{"adult", 32561, 0, 2, Shape{14}},
-                                         std::tuple{"breast-cancer", 569, 0, 2, Shape{30}}, std::tuple{"wine", 178, 0, 3, Shape{13}}, std::tuple{"iris", 150, 0, 3, Shape{4}}));
+                         testing::Values(std::tuple{"mnist", 60000, 10000, 10, Shape{1, 28, 28}},
+                                         std::tuple{"compas", 7214, 0, 2, Shape{9}}, std::tuple{"adult", 32561, 0, 2, Shape{14}},
+                                         std::tuple{"breast-cancer", 569, 0, 2, Shape{30}}, std::tuple{"wine", 178, 0, 3, Shape{13}},
+                                         std::tuple{"iris", 150, 0, 3, Shape{4}}));
 
 TEST(Splits, OfAdultAreEncoded) {
   NEEDS_SHARED_DATA();
@@ -250,7 +253,8 @@ TEST(Splits, TurnImagesByQuartersAndKnowHowFar) {
   const Splits turned = load_splits(knobs, Seed(3));
   const Tensor rotation = turned.train.extra.at("rotation");
   EXPECT_TRUE(turned.train.labels.equal(plain.train.labels));
-  for (int64_t i = 0; i < 200; ++i) EXPECT_TRUE(turned.train.inputs[i].equal(at::rot90(plain.train.inputs[i], rotation[i].item<int64_t>(), {1, 2})));
+  for (int64_t i = 0; i < 200; ++i)
+    EXPECT_TRUE(turned.train.inputs[i].equal(at::rot90(plain.train.inputs[i], rotation[i].item<int64_t>(), {1, 2})));
   EXPECT_GT(at::bincount(rotation, {}, 4).min().item<int64_t>(), 25);
   EXPECT_TRUE(turned.test.extra.count("rotation"));
   knobs.source = "world:moons,rows=400";

@@ -31,7 +31,8 @@ TEST(Table, EncodesByHand) {
   const auto fitted = fit_table(data.inputs, data.spec.table, "standard", "people");
   EXPECT_EQ(table_features(fitted), (std::vector<std::string>{"age", "age missing", "city=Oslo", "city=Rome", "city missing"}));
   const float d = static_cast<float>(20 / std::sqrt(800.0 / 3));  // 20, 40, 60: mean 40, variance 800/3
-  const Tensor expected = at::tensor({-d, 0.f, 0.f, 1.f, 0.f, 0.f, 0.f, 0.f, 0.f, 1.f, 0.f, 1.f, 1.f, 0.f, 0.f, d, 0.f, 0.f, 1.f, 0.f}).view({4, 5});
+  const Tensor expected = at::tensor({-d, 0.f, 0.f, 1.f, 0.f, 0.f, 0.f, 0.f, 0.f, 1.f, 0.f, 1.f, 1.f, 0.f, 0.f, d, 0.f, 0.f, 1.f, 0.f})
+                              .view({4, 5});
   EXPECT_TRUE(encode_table(data.inputs, data.spec.table, fitted).allclose(expected, 1e-6, 1e-6));
   const auto unit = fit_table(data.inputs, data.spec.table, "unit", "people");
   EXPECT_TRUE(encode_table(data.inputs, data.spec.table, unit).select(1, 0).equal(at::tensor({0.f, 0.5f, 0.5f, 1.f})));
@@ -45,7 +46,8 @@ TEST(Table, IsFittedOnTheTrainingRowsAlone) {
   const auto fitted = fit_table(train, data.spec.table, "standard", "people");
   EXPECT_EQ(table_features(fitted), (std::vector<std::string>{"age", "city=Rome", "city missing"}));
   // The unseen city is no city; the missing age is the training mean, without an indicator; 60 is three deviations away.
-  EXPECT_TRUE(encode_table(data.inputs, data.spec.table, fitted).equal(at::tensor({-1.f, 1.f, 0.f, 1.f, 0.f, 1.f, 0.f, 0.f, 0.f, 3.f, 1.f, 0.f}).view({4, 3})));
+  EXPECT_TRUE(encode_table(data.inputs, data.spec.table, fitted)
+                  .equal(at::tensor({-1.f, 1.f, 0.f, 1.f, 0.f, 1.f, 0.f, 0.f, 0.f, 3.f, 1.f, 0.f}).view({4, 3})));
 }
 
 TEST(Table, PreparesNewRowsAlike) {
@@ -60,8 +62,14 @@ TEST(Table, PreparesNewRowsAlike) {
   EXPECT_TRUE(read_table_rows(folder.write("turned.csv", "city,age\nRome,20\n?,40\nOslo,\nRome,60\n"), spec).equal(expected));
   EXPECT_TRUE(prepare_table_rows({{"20", "Rome"}, {"40", ""}, {"?", "Oslo"}, {"60", "Rome"}}, {}, spec, "rows").equal(expected));
   EXPECT_TRUE(prepare_table_rows({{"40", "Atlantis", "low"}}, {}, spec, "rows").equal(at::zeros({1, 5})));
-  EXPECT_EQ(line_of<DataError>([&] { prepare_table_rows({{"old", "Rome"}}, {}, spec, "rows"); }), "rows: row 1, column 'age': expected a number, found 'old'");
-  EXPECT_EQ(line_of<DataError>([&] { prepare_table_rows({{"1", "2", "3", "4"}}, {}, spec, "rows"); }), "rows: row 1: 4 fields, expected 3, or 2 without the label");
+  EXPECT_EQ(line_of<DataError>([&] {
+              prepare_table_rows({{"old", "Rome"}}, {}, spec, "rows");
+            }),
+            "rows: row 1, column 'age': expected a number, found 'old'");
+  EXPECT_EQ(line_of<DataError>([&] {
+              prepare_table_rows({{"1", "2", "3", "4"}}, {}, spec, "rows");
+            }),
+            "rows: row 1: 4 fields, expected 3, or 2 without the label");
   EXPECT_EQ(line_of<DataError>([&] { prepare_table_rows({{"1", "2"}}, {"age", "town"}, spec, "rows"); }), "rows: no column 'city'");
 }
 
@@ -78,7 +86,8 @@ TEST(Table, DescriptionsAreCheckedWhenRead) {
   EXPECT_EQ(line([](auto& v) { v["shape"] = {4}; }), "config.json: the columns of the table make 5 numbers, expected 4 as in \"shape\"");
   for (const char* key : {"fields", "label", "missing", "columns"})
     EXPECT_EQ(line([&](auto& v) { v["table"].erase(key); }), "config.json: the description of the table's columns is not whole");
-  EXPECT_EQ(line([](auto& v) { v["table"]["columns"][0]["scale"] = 0; }), "config.json: the description of the table's columns is not whole");
+  EXPECT_EQ(line([](auto& v) { v["table"]["columns"][0]["scale"] = 0; }),
+            "config.json: the description of the table's columns is not whole");
 }
 
 TEST(Table, TakesGivenNamesWithoutAHeader) {
@@ -136,7 +145,8 @@ TEST(Table, RefusesWhatIsNoTable) {
   std::string names = "who,y\n";
   for (int i = 0; i < 300; ++i) names += fmt::format("name{},{}\n", i, i % 2);
   const Dataset data = parse_table(names, "t", options());
-  EXPECT_EQ(line_of<DataError>([&] { fit_table(data.inputs, data.spec.table, "standard", "t"); }), "t: column 'who' has 300 different texts, expected at most 256 categories");
+  EXPECT_EQ(line_of<DataError>([&] { fit_table(data.inputs, data.spec.table, "standard", "t"); }),
+            "t: column 'who' has 300 different texts, expected at most 256 categories");
 }
 
 }  // namespace

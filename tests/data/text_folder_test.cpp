@@ -59,7 +59,8 @@ TEST(TextFolder, RefusesWhatIsNoText) {
   const TemporaryFolder folder;
   folder.write("a/x.txt", "fine\n");
   folder.write("a/y.txt", " \n");
-  EXPECT_EQ(line_of<DataError>([&] { read_text_folder(folder.path("a"), 8); }), folder.path("a/y.txt") + ": holds no line of text: expected the samples of class 'y'");
+  EXPECT_EQ(line_of<DataError>([&] { read_text_folder(folder.path("a"), 8); }),
+            folder.path("a/y.txt") + ": holds no line of text: expected the samples of class 'y'");
   folder.write("a/y.txt", std::string("a\0b", 3));
   EXPECT_NE(line_of<DataError>([&] { read_text_folder(folder.path("a"), 8); }).find("a zero byte at offset 1"), std::string::npos);
 }
@@ -68,7 +69,8 @@ TEST(TextFolder, ReviewsAreFoundByName) {
   DataKnobs knobs;
   knobs.source = "mr", knobs.normalise = "none", knobs.train = 1000, knobs.text_features = 512;
   const auto known = known_data();
-  if (std::none_of(known.begin(), known.end(), [](const DataEntry& e) { return e.name == "mr" && !e.found_at.empty(); })) GTEST_SKIP() << "no mr here";
+  if (std::none_of(known.begin(), known.end(), [](const DataEntry& e) { return e.name == "mr" && !e.found_at.empty(); }))
+    GTEST_SKIP() << "no mr here";
   const Splits splits = load_splits(knobs, Seed(1));
   EXPECT_EQ(splits.train.size(), 1000);
   EXPECT_EQ(splits.test.size(), 10662 - 1000);

@@ -55,7 +55,8 @@ TEST(Views, CropFromPaddingIsAShift) {
   ViewKnobs shift, crop;
   shift.shift = 2, crop.crop_padding = 2;
   const Tensor clean = at::rand({20, 1, 5, 5});
-  EXPECT_TRUE(random_views(clean, samples(20), shift, spec_of({1, 5, 5}), Seed(4)).equal(random_views(clean, samples(20), crop, spec_of({1, 5, 5}), Seed(4))));
+  EXPECT_TRUE(random_views(clean, samples(20), shift, spec_of({1, 5, 5}), Seed(4))
+                  .equal(random_views(clean, samples(20), crop, spec_of({1, 5, 5}), Seed(4))));
 }
 
 TEST(Views, CutoutBlanksASquare) {
@@ -96,7 +97,8 @@ TEST(Mixup, OfWholeWeightIsTheIdentity) {
   const Tensor x = at::randn({3, 2, 4, 4});
   const Mix mix{at::tensor({0, 2, 1, 0, 2, 1}, at::kLong).view({3, 2}), at::tensor({1.f, 0.f, 1.f, 0.f, 1.f, 0.f}).view({3, 2})};
   EXPECT_TRUE(mix_inputs(x, mix).equal(x));
-  EXPECT_TRUE(mix_labels(at::tensor({1, 0, 2}, at::kLong), mix, 3).equal(at::tensor({0.f, 1.f, 0.f, 1.f, 0.f, 0.f, 0.f, 0.f, 1.f}).view({3, 3})));
+  EXPECT_TRUE(
+      mix_labels(at::tensor({1, 0, 2}, at::kLong), mix, 3).equal(at::tensor({0.f, 1.f, 0.f, 1.f, 0.f, 0.f, 0.f, 0.f, 1.f}).view({3, 3})));
 }
 
 TEST(Mixup, ByHand) {
@@ -149,7 +151,8 @@ TEST(Mixup, GammaHasItsMeanAndVariance) {
 TEST(Views, RefuseWhatCannotBe) {
   ViewKnobs knobs;
   knobs.flip = true;
-  EXPECT_HAS(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 8); }), "views: flip, shift, crop_padding, crop_area and cutout need images");
+  EXPECT_HAS(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 8); }),
+             "views: flip, shift, crop_padding, crop_area and cutout need images");
   knobs = ViewKnobs{};
   knobs.mixup = 1, knobs.mixup_images = 4, knobs.mixup_weights = "dirichlet";
   EXPECT_EQ(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 3); }), "views.mixup_images: a batch of 3 images cannot mix 4");
@@ -162,7 +165,8 @@ TEST(Views, CropsOfAnyAreaComeBackToSize) {
   knobs.crop_area = 0.3;
   // A ramp stays a ramp under any crop: differences between neighbours shrink to the crop's share of the width.
   const Tensor clean = at::arange(8, at::kFloat).view({1, 1, 1, 8}).expand({60, 1, 8, 8}).contiguous();
-  const Tensor seen = random_views(clean, samples(60), knobs, spec_of({1, 8, 8}), Seed(2)), steps = seen.slice(3, 2, 7) - seen.slice(3, 1, 6);
+  const Tensor seen = random_views(clean, samples(60), knobs, spec_of({1, 8, 8}), Seed(2)),
+               steps = seen.slice(3, 2, 7) - seen.slice(3, 1, 6);
   EXPECT_LT((seen - seen.mean(2, true)).abs().max().item<double>(), 1e-5);
   EXPECT_LT((steps - steps.mean(3, true)).abs().max().item<double>(), 1e-5);
   EXPECT_GE(steps.min().item<double>(), std::sqrt(0.3 * 0.75) - 1e-5);
@@ -188,7 +192,10 @@ TEST(Cutmix, BoxesAreOfTheOtherImageAndLabelsOfTheArea) {
   }
   EXPECT_TRUE(some);
   knobs.mixup = 1;
-  EXPECT_EQ(line_of<ConfigError>([&] { check_views(knobs, spec_of({1, 4, 4}), 8); }), "views.cutmix: images are mixed by views.mixup already");
+  EXPECT_EQ(line_of<ConfigError>([&] {
+              check_views(knobs, spec_of({1, 4, 4}), 8);
+            }),
+            "views.cutmix: images are mixed by views.mixup already");
   knobs.mixup = 0;
   EXPECT_HAS(line_of<ConfigError>([&] { check_views(knobs, spec_of({5}), 8); }), "views.cutmix: boxes are cut out of images");
 }

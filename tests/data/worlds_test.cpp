@@ -10,7 +10,8 @@ double integral(const PlaneWorld& world, double reach, int64_t cells) {
   double sum = 0;
   for (int64_t i = 0; i < cells; ++i)
     for (int64_t j = 0; j < cells; ++j)
-      sum += std::exp(world.log_density((static_cast<double>(i) + 0.5) * side - reach, (static_cast<double>(j) + 0.5) * side - reach)) * side * side;
+      sum += std::exp(world.log_density((static_cast<double>(i) + 0.5) * side - reach, (static_cast<double>(j) + 0.5) * side - reach)) *
+             side * side;
   return sum;
 }
 
@@ -72,7 +73,8 @@ TEST(Worlds, CheckerboardPointsLieOnDarkSquares) {
 }
 
 TEST(Worlds, RowsDependOnSeedAndPlaceAlone) {
-  const Source few = make_world("world:moons,rows=10", Seed(4)), many = make_world("world:moons,rows=100", Seed(4)), other = make_world("world:moons,rows=10", Seed(5));
+  const Source few = make_world("world:moons,rows=10", Seed(4)), many = make_world("world:moons,rows=100", Seed(4)),
+               other = make_world("world:moons,rows=10", Seed(5));
   EXPECT_TRUE(few.train.inputs.equal(many.train.inputs.narrow(0, 0, 10)));
   EXPECT_FALSE(few.train.inputs.equal(other.train.inputs));
   EXPECT_TRUE(few.test.inputs[0].equal(many.train.inputs[10]));  // ids go on

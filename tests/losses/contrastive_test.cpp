@@ -31,7 +31,8 @@ TEST(Contrastive, BothWaysOfReadingTheMemoryAgree) {
   const Tensor embeddings = draws({3, 4}, 2).requires_grad_();
   const Tensor rows = torch::tensor({{5, 0}, {7, 7}, {2, 1}}, at::kLong);
   const Tensor memory = draws({17, 4}, 3);  // 17 rows: fetched; the first 9: one product
-  const Tensor fetched = memory_similarities(embeddings, memory, rows), product = memory_similarities(embeddings, memory.slice(0, 0, 9), rows);
+  const Tensor fetched = memory_similarities(embeddings, memory, rows),
+               product = memory_similarities(embeddings, memory.slice(0, 0, 9), rows);
   EXPECT_LT((fetched - product).abs().max().item<double>(), 1e-14);
   EXPECT_NEAR(fetched[1][0].item<double>(), embeddings[1].dot(memory[7]).item<double>(), 1e-14);
   const auto gradient = [&](const Tensor& s) { return torch::autograd::grad({s.square().sum()}, {embeddings})[0]; };

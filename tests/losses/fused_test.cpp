@@ -16,7 +16,8 @@ Problem problem(at::ScalarType type, int64_t rows, int64_t classes, double tempe
   auto generator = at::make_generator<at::CPUGeneratorImpl>(rows + classes);
   const auto draw = [&] { return at::randn({rows, classes}, generator, at::TensorOptions().dtype(type)) * 3; };
   const Tensor student = draw(), teacher = draw();
-  return {student.requires_grad_(), teacher, at::randint(-1, classes, {rows}, generator, at::TensorOptions().dtype(at::kLong)), temperature};
+  return {student.requires_grad_(), teacher, at::randint(-1, classes, {rows}, generator, at::TensorOptions().dtype(at::kLong)),
+          temperature};
 }
 
 std::pair<Tensor, Tensor> composed(const Problem& p) {
@@ -31,8 +32,8 @@ double gap(const Tensor& a, const Tensor& b) { return ((a - b).abs() / (1 + b.ab
 TEST(Fused, EqualsTheComposedLossesAndGradients) {
   for (const auto type : {at::kFloat, at::kDouble}) {
     const double tolerance = type == at::kFloat ? 1e-6 : 1e-13;
-    for (const auto& [rows, classes, temperature] : std::vector<std::tuple<int64_t, int64_t, double>>{
-             {64, 10, 4}, {1, 2, 1}, {7, 100, 0.5}, {3, 1, 2}, {700, 200, 4}}) {
+    for (const auto& [rows, classes, temperature] :
+         std::vector<std::tuple<int64_t, int64_t, double>>{{64, 10, 4}, {1, 2, 1}, {7, 100, 0.5}, {3, 1, 2}, {700, 200, 4}}) {
       const Problem p = problem(type, rows, classes, temperature);
       SCOPED_TRACE(fmt::format("{}x{} at T={}", rows, classes, temperature));
       EXPECT_LT(gap(fused(p).first, composed(p).first), tolerance);

@@ -14,7 +14,8 @@ TEST(LogitTransforms, ByHand) {
   const Tensor z = at::tensor({1.0, -1.0, 3.0, 1.0}, at::kDouble).view({2, 2});
   EXPECT_TRUE(standardised_by_class(z, 0).allclose(at::tensor({-1.0, -1.0, 1.0, 1.0}, at::kDouble).view({2, 2})));
   EXPECT_TRUE(standardised_by_sample(z, 0).allclose(at::tensor({1.0, -1.0, 1.0, -1.0}, at::kDouble).view({2, 2})));
-  EXPECT_TRUE(standardised_by_class(z, 3).allclose(at::tensor({-0.5, -0.5, 0.5, 0.5}, at::kDouble).view({2, 2})));  // eps stands inside the root
+  EXPECT_TRUE(
+      standardised_by_class(z, 3).allclose(at::tensor({-0.5, -0.5, 0.5, 0.5}, at::kDouble).view({2, 2})));  // eps stands inside the root
 }
 
 TEST(LogitTransforms, EveryClassHasMeanZeroAndUnitBiasedVariance) {

@@ -177,10 +177,13 @@ TEST(DecoupledKl, UnlabelledRowsDoNotCount) {
 }
 
 TEST(TokenKl, OnlyTokensUnderTheMaskCount) {
-  const Tensor student = draws({2, 3, 4}, 1), teacher = draws({2, 3, 4}, 2), mask = torch::tensor({true, false, true, false, false, true}).view({2, 3});
+  const Tensor student = draws({2, 3, 4}, 1), teacher = draws({2, 3, 4}, 2),
+               mask = torch::tensor({true, false, true, false, false, true}).view({2, 3});
   const Tensor rows_of_both = kl_rows(student.view({6, 4}), teacher.view({6, 4}), Temperature{2}.scaled());
-  EXPECT_NEAR(token_kl(student, teacher, mask, Temperature{2}.scaled()).item<double>(), (rows_of_both[0] + rows_of_both[2] + rows_of_both[5]).item<double>() / 3, 1e-12);
-  EXPECT_NEAR(token_kl(student.view({6, 4}), teacher.view({6, 4}), at::ones({6}, at::kBool)).item<double>(), kl(student.view({6, 4}), teacher.view({6, 4})).item<double>(), 1e-12);
+  EXPECT_NEAR(token_kl(student, teacher, mask, Temperature{2}.scaled()).item<double>(),
+              (rows_of_both[0] + rows_of_both[2] + rows_of_both[5]).item<double>() / 3, 1e-12);
+  EXPECT_NEAR(token_kl(student.view({6, 4}), teacher.view({6, 4}), at::ones({6}, at::kBool)).item<double>(),
+              kl(student.view({6, 4}), teacher.view({6, 4})).item<double>(), 1e-12);
   const Tensor asked = student.clone().requires_grad_();
   EXPECT_EQ(gradient(token_kl(asked, teacher, at::zeros({2, 3}, at::kBool)), asked).abs().sum().item<double>(), 0);
 }

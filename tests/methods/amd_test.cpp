@@ -14,9 +14,10 @@ TEST(Amd, NpsdByHand) {
   EXPECT_NEAR(compress::npsd(0.9, 0.88, 1, 0.5), -0.04, 1e-12);
   EXPECT_NEAR(compress::npsd(0.9, 0.80, 1, 0.2), -0.125, 1e-12);
   EXPECT_EQ(compress::pick_by_npsd(0.9, 1, {0.80, 0.88}, {0.2, 0.5}), 1u);
-  EXPECT_NEAR(compress::npsd(0.9, 0.91, 1, 0.5), 0.02, 1e-12);  // better than the teacher
+  EXPECT_NEAR(compress::npsd(0.9, 0.91, 1, 0.5), 0.02, 1e-12);             // better than the teacher
   EXPECT_EQ(compress::pick_by_npsd(0.9, 1, {0.5, 0.7}, {0.5, 0.75}), 0u);  // equal: -0.8 and -0.8, the smaller
-  EXPECT_NE(caught<ConfigError>([] { compress::npsd(0.9, 0.9, 0.5, 0.5); }).line.find("is not smaller than its teacher"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] { compress::npsd(0.9, 0.9, 0.5, 0.5); }).line.find("is not smaller than its teacher"),
+            std::string::npos);
 }
 
 TEST(Amd, CandidatesLieStrictlyBetween) {
@@ -27,8 +28,12 @@ TEST(Amd, CandidatesLieStrictlyBetween) {
   near(compress::candidate_scales(0.1, 1, {}, 0.1), {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9});
   near(compress::candidate_scales(0.05, 0.4, {}, 0.1), {0.1, 0.2, 0.3});
   near(compress::candidate_scales(0.05, 1, {0.5, 0.25}, 0.1), {0.25, 0.5});
-  EXPECT_NE(caught<ConfigError>([] { compress::candidate_scales(0.91, 1, {}, 0.1); }).line.find("no multiple of 0.1 lies between"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([] { compress::candidate_scales(0.2, 1, {0.1}, 0.1); }).line.find("a candidate of scale 0.1 does not lie between"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] { compress::candidate_scales(0.91, 1, {}, 0.1); }).line.find("no multiple of 0.1 lies between"),
+            std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] {
+              compress::candidate_scales(0.2, 1, {0.1}, 0.1);
+            }).line.find("a candidate of scale 0.1 does not lie between"),
+            std::string::npos);
 }
 
 TEST(Amd, StepsTrainTheSmallestTheLargestAndSomeOthers) {
@@ -49,12 +54,16 @@ TEST(Amd, StepsTrainTheSmallestTheLargestAndSomeOthers) {
 class AmdTest : public MethodTest {
  protected:
   Outcome chain(const std::string& folder, std::vector<std::string> sets = {}, bool resume = false) {
-    const std::vector<std::string> base = {"teacher.kind=train", "teacher.net=mlp-24-16", "teacher.train.epochs=3", "run.cache=" + scratch.file("cache"), "data.validation=40", "knobs.student_scale=0.2", "knobs.grid=[0.4,0.6,0.8]",
-                                           "knobs.joint_epochs=2", "knobs.assistant_epochs=1", "train.epochs=2"};
+    const std::vector<std::string> base = {
+        "teacher.kind=train",       "teacher.net=mlp-24-16",   "teacher.train.epochs=3",   "run.cache=" + scratch.file("cache"),
+        "data.validation=40",       "knobs.student_scale=0.2", "knobs.grid=[0.4,0.6,0.8]", "knobs.joint_epochs=2",
+        "knobs.assistant_epochs=1", "train.epochs=2"};
     sets.insert(sets.begin(), base.begin(), base.end());
     return run(compress::amd(), folder, sets, resume);
   }
-  std::string arch(const std::string& folder, const std::string& name = "student") const { return load_model(scratch.file(folder) + "/" + name).net.spec().at("arch"); }
+  std::string arch(const std::string& folder, const std::string& name = "student") const {
+    return load_model(scratch.file(folder) + "/" + name).net.spec().at("arch");
+  }
 };
 
 TEST_F(AmdTest, FromTheTeacherOverAnAssistantToTheStudent) {
@@ -130,9 +139,12 @@ TEST_F(AmdTest, ResumesToTheBit) {
 
 TEST_F(AmdTest, RefusesWhatIsNoCompression) {
   int folder = 0;
-  const auto line = [&](std::vector<std::string> sets) { return caught<ConfigError>([&] { chain(fmt::format("refused{}", ++folder), std::move(sets)); }).line; };
+  const auto line = [&](std::vector<std::string> sets) {
+    return caught<ConfigError>([&] { chain(fmt::format("refused{}", ++folder), std::move(sets)); }).line;
+  };
   EXPECT_NE(line({"knobs.student_scale=1.0"}).find("a student of 1 times its teacher is no compression"), std::string::npos);
-  EXPECT_NE(line({"knobs.grid=[]", "knobs.grid_step=0.9", "knobs.student_scale=0.95"}).find("no multiple of 0.9 lies between"), std::string::npos);
+  EXPECT_NE(line({"knobs.grid=[]", "knobs.grid_step=0.9", "knobs.student_scale=0.95"}).find("no multiple of 0.9 lies between"),
+            std::string::npos);
   EXPECT_NE(line({"knobs.grid=[1.2]"}).find("a candidate of scale 1.2 is not smaller than the teacher"), std::string::npos);
   EXPECT_NE(line({"teacher.net=resnet8x0.5"}).find("has no groups of weights that could be left out"), std::string::npos);
   EXPECT_NE(line({"data.validation=0"}).find("candidates are judged on a validation part"), std::string::npos);

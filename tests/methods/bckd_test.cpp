@@ -43,23 +43,41 @@ TEST(Bckd, TheFactorCarriesGradientAndTheTeacherNone) {
 }
 
 TEST(Bckd, BoxesCountByTheLargestDifferenceOfScores) {
-  const Tensor student = at::tensor({0.0, 0.0}, at::kDouble).view({1, 2}), teacher = at::tensor({std::log(3.0), -std::log(9.0)}, at::kDouble).view({1, 2});  // 1/2 against 3/4 and 1/10
+  const Tensor student = at::tensor({0.0, 0.0}, at::kDouble).view({1, 2}),
+               teacher = at::tensor({std::log(3.0), -std::log(9.0)}, at::kDouble).view({1, 2});  // 1/2 against 3/4 and 1/10
   EXPECT_NEAR(dense::difference_weights(student, teacher)[0].item<double>(), 0.4, 1e-12);
-  const Tensor a = at::tensor({0.0, 0.0, 1.0, 1.0}, at::kDouble).view({1, 4}), b = at::tensor({2.0, 0.0, 3.0, 1.0}, at::kDouble).view({1, 4});  // gap 1: GIoU -1/3
+  const Tensor a = at::tensor({0.0, 0.0, 1.0, 1.0}, at::kDouble).view({1, 4}),
+               b = at::tensor({2.0, 0.0, 3.0, 1.0}, at::kDouble).view({1, 4});  // gap 1: GIoU -1/3
   EXPECT_NEAR(dense::localisation_loss(a, b, at::tensor({0.4}, at::kDouble), 2).item<double>(), 0.4 * (4.0 / 3) / 2, 1e-12);
 }
 
 TEST(Bckd, RefusesWhatDoesNotFit) {
   const auto refused = [](const std::function<void()>& call) { return caught<ConfigError>(call).line; };
-  EXPECT_NE(refused([] { dense::binary_rows(draws({5, 4}, 1), draws({4, 4}, 1)); }).find("expected two [batch, classes] tensors"), std::string::npos);
-  EXPECT_NE(refused([] { dense::binary_rows(draws({5, 4}, 1), draws({5, 6}, 1)); }).find("the student answers 4 classes, the teacher 6"), std::string::npos);
-  EXPECT_NE(refused([] { dense::binary_rows(draws({5, 4}, 1), draws({5, 5}, 1)); }).find("a softmax head with a class for the background"), std::string::npos);
-  EXPECT_EQ(refused([] { dense::classification_loss(draws({5}, 1), draws({5}, 1), 0); }), "classification_loss: 0 positive locations, expected at least 1");
+  EXPECT_NE(refused([] {
+              dense::binary_rows(draws({5, 4}, 1), draws({4, 4}, 1));
+            }).find("expected two [batch, classes] tensors"),
+            std::string::npos);
+  EXPECT_NE(refused([] {
+              dense::binary_rows(draws({5, 4}, 1), draws({5, 6}, 1));
+            }).find("the student answers 4 classes, the teacher 6"),
+            std::string::npos);
+  EXPECT_NE(refused([] {
+              dense::binary_rows(draws({5, 4}, 1), draws({5, 5}, 1));
+            }).find("a softmax head with a class for the background"),
+            std::string::npos);
+  EXPECT_EQ(refused([] { dense::classification_loss(draws({5}, 1), draws({5}, 1), 0); }),
+            "classification_loss: 0 positive locations, expected at least 1");
   const Tensor turned = at::tensor({2.0, 0.0, 1.0, 1.0}, at::kDouble).view({1, 4});
-  EXPECT_NE(caught<DataError>([&] { dense::localisation_loss(turned, turned, at::ones({1}), 1); }).line.find("right or lower side before"), std::string::npos);
+  EXPECT_NE(caught<DataError>([&] { dense::localisation_loss(turned, turned, at::ones({1}), 1); }).line.find("right or lower side before"),
+            std::string::npos);
 }
 
-const std::vector<std::string> kCanvas = {"data.source=world:canvas,rows=40,test_rows=12,size=32", "data.train=40", "data.test=12", "teacher.net=dense-4-6-8", "student.net=dense-3-4-5", "train.batch=8"};
+const std::vector<std::string> kCanvas = {"data.source=world:canvas,rows=40,test_rows=12,size=32",
+                                          "data.train=40",
+                                          "data.test=12",
+                                          "teacher.net=dense-4-6-8",
+                                          "student.net=dense-3-4-5",
+                                          "train.batch=8"};
 
 class BckdTest : public MethodTest {
  protected:
@@ -79,7 +97,9 @@ TEST_F(BckdTest, DistilsFromTheRecipe) {
 
 TEST_F(BckdTest, EveryVariantIsAnotherStudent) {
   std::set<std::string> students;
-  for (const std::string set : {"knobs.beta=1.0", "knobs.beta=2.0", "knobs.cls_weight=0.0", "knobs.loc_weight=0.0", "knobs.classification=softmax", "knobs.locations=positive", "knobs.difference_weights=false", "knobs.box_weight=1.0"}) {
+  for (const std::string set :
+       {"knobs.beta=1.0", "knobs.beta=2.0", "knobs.cls_weight=0.0", "knobs.loc_weight=0.0", "knobs.classification=softmax",
+        "knobs.locations=positive", "knobs.difference_weights=false", "knobs.box_weight=1.0"}) {
     run_on_canvas(set, {set});
     EXPECT_TRUE(students.insert(student(set)).second) << set;
   }
@@ -93,7 +113,9 @@ TEST_F(BckdTest, EmptyStridesCanBeLeftOut) {
 }
 
 TEST_F(BckdTest, LearnsToFindDigits) {
-  const Outcome outcome = run_on_canvas("learnt", {"data.source=world:canvas,rows=40,test_rows=12,size=32,digits=1", "knobs.cls_weight=0.0", "knobs.loc_weight=0.0", "student.net=dense-8-12-16", "train.epochs=30", "train.lr=0.01"});
+  const Outcome outcome = run_on_canvas(
+      "learnt", {"data.source=world:canvas,rows=40,test_rows=12,size=32,digits=1", "knobs.cls_weight=0.0", "knobs.loc_weight=0.0",
+                 "student.net=dense-8-12-16", "train.epochs=30", "train.lr=0.01"});
   EXPECT_LT(term("learnt", "boxes"), 0.5) << "1 - GIoU on the training canvases";
   EXPECT_GT(outcome.metrics.at("ap50"), 3);
 }

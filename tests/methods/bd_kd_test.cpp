@@ -27,7 +27,8 @@ TEST(BdKd, ASurerStudentIsSpreadByHand) {
 
 TEST(BdKd, TheSmoothBalanceEndsInTheSwitch) {
   const Tensor s = draws({6, 4}, 1), t = draws({6, 4}, 2);
-  const auto hard = divergence_balance(s, t, 2, 3), sharp = divergence_balance(s, t, 2, 3, 1e-6), flat = divergence_balance(s, t, 2, 3, 1e6);
+  const auto hard = divergence_balance(s, t, 2, 3), sharp = divergence_balance(s, t, 2, 3, 1e-6),
+             flat = divergence_balance(s, t, 2, 3, 1e6);
   EXPECT_TRUE(sharp.forward.allclose(hard.forward));
   EXPECT_TRUE(sharp.reverse.allclose(hard.reverse));
   EXPECT_TRUE(flat.forward.allclose(at::full({6}, 2.0, at::kDouble), 1e-4));
@@ -82,9 +83,15 @@ TEST_F(BdKdTest, WithoutDivergencesTheStudentIsAloneAndTheTeacherLearnsToo) {
 
 TEST_F(BdKdTest, EveryChoiceTrainsAnotherStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.delta=1.0"}, {"knobs.student_divergence=forward"}, {"knobs.student_divergence=reverse"},
-                                                         {"knobs.student_divergence=forward", "knobs.teacher_divergence=forward"}, {"knobs.kappa=0.1"}, {"knobs.teacher_lr=0.001"},
-                                                         {"knobs.students=2"}, {"knobs.balance_after=1.0"}};
+  const std::vector<std::vector<std::string>> choices = {{},
+                                                         {"knobs.delta=1.0"},
+                                                         {"knobs.student_divergence=forward"},
+                                                         {"knobs.student_divergence=reverse"},
+                                                         {"knobs.student_divergence=forward", "knobs.teacher_divergence=forward"},
+                                                         {"knobs.kappa=0.1"},
+                                                         {"knobs.teacher_lr=0.001"},
+                                                         {"knobs.students=2"},
+                                                         {"knobs.balance_after=1.0"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     together(std::to_string(i), choices[i]);
     students.insert(student(std::to_string(i)));

@@ -10,11 +10,12 @@ namespace retort {
 namespace {
 
 TEST(BidfMaths, BoundaryLossByHand) {
-  const Tensor teacher = at::tensor({2.0f, 0.0f, 0.0f, 2.0f}).view({2, 2}), targets = at::tensor({0}, at::kLong), student = at::tensor({1.0f, 0.5f}).view({1, 2});
+  const Tensor teacher = at::tensor({2.0f, 0.0f, 0.0f, 2.0f}).view({2, 2}), targets = at::tensor({0}, at::kLong),
+               student = at::tensor({1.0f, 0.5f}).view({1, 2});
   const double ce = std::log(1 + std::exp(-2.0)), other = std::log(1 + std::exp(2.0));
   const Tensor loss = blackbox::recovery_loss(teacher, targets, student, 0.5);  // two points of one sample
-  EXPECT_NEAR(loss[0].item<double>(), ce - 0.5 * 1.5, 1e-6);  // both say 0
-  EXPECT_NEAR(loss[1].item<double>(), other, 1e-6);           // they disagree
+  EXPECT_NEAR(loss[0].item<double>(), ce - 0.5 * 1.5, 1e-6);                    // both say 0
+  EXPECT_NEAR(loss[1].item<double>(), other, 1e-6);                             // they disagree
   EXPECT_TRUE(at::allclose(blackbox::recovery_loss(teacher, targets, {}, 1), at::tensor({ce, other}).to(at::kFloat)));
 }
 
@@ -67,9 +68,13 @@ TEST(BidfMaths, TurnedClasses) {
 class BidfTest : public MethodTest {
  protected:
   static std::vector<std::string> with(std::vector<std::string> more = {}) {
-    std::vector<std::string> sets = {"data.train=200", "data.test=200", "teacher.kind=train", "teacher.train.epochs=1", "student.net=mlp-8", "run.cache=\"\"", "knobs.apis=3", "knobs.nets=[\"mlp-8\",\"cnn-4\"]", "knobs.ways=3",
-                                     "knobs.test_classes=4", "knobs.per_class=4", "knobs.iterations=3", "knobs.q=2", "knobs.generator_width=4", "knobs.code=8", "knobs.shots=2", "knobs.queries=2", "knobs.updates=6",
-                                     "knobs.episodes=2", "knobs.initial=2", "knobs.interval=3", "knobs.tasks=4", "knobs.boundary_after=1"};
+    std::vector<std::string> sets = {
+        "data.train=200",    "data.test=200",           "teacher.kind=train",    "teacher.train.epochs=1",
+        "student.net=mlp-8", "run.cache=\"\"",          "knobs.apis=3",          "knobs.nets=[\"mlp-8\",\"cnn-4\"]",
+        "knobs.ways=3",      "knobs.test_classes=4",    "knobs.per_class=4",     "knobs.iterations=3",
+        "knobs.q=2",         "knobs.generator_width=4", "knobs.code=8",          "knobs.shots=2",
+        "knobs.queries=2",   "knobs.updates=6",         "knobs.episodes=2",      "knobs.initial=2",
+        "knobs.interval=3",  "knobs.tasks=4",           "knobs.boundary_after=1"};
     sets.insert(sets.end(), more.begin(), more.end());
     // The shared recipe trains its student by [train]; this method has its own updates.
     return sets;
@@ -96,8 +101,17 @@ TEST_F(BidfTest, CountsItsCalls) {
 
 TEST_F(BidfTest, EveryChoiceTrainsAnotherStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.second_order=false"}, {"knobs.replay=false"}, {"knobs.lambda_adv=0.0"}, {"knobs.gradient=white-box"}, {"knobs.antithetic=true"}, {"knobs.keep=loss"},
-                                                         {"knobs.turned=true"}, {"knobs.flip=false"}, {"knobs.updates=0"}, {"knobs.interval=1"}};
+  const std::vector<std::vector<std::string>> choices = {{},
+                                                         {"knobs.second_order=false"},
+                                                         {"knobs.replay=false"},
+                                                         {"knobs.lambda_adv=0.0"},
+                                                         {"knobs.gradient=white-box"},
+                                                         {"knobs.antithetic=true"},
+                                                         {"knobs.keep=loss"},
+                                                         {"knobs.turned=true"},
+                                                         {"knobs.flip=false"},
+                                                         {"knobs.updates=0"},
+                                                         {"knobs.interval=1"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     meta(std::to_string(i), with(choices[i]));
     students.insert(student(std::to_string(i)));
@@ -131,7 +145,9 @@ TEST_F(BidfTest, RefusesWhatCannotWork) {
   EXPECT_NE(poor.line.find("0 of 100 calls are made, 480 more are needed"), std::string::npos) << poor.line;
   meta("three", with());
   const std::string file = scratch.file("three") + "/student.safetensors";
-  const auto two = caught<ConfigError>([&] { meta("two", with({"teacher.kind=file", "teacher.files=[\"" + file + "\"]", "knobs.ways=2"})); });
+  const auto two = caught<ConfigError>([&] {
+    meta("two", with({"teacher.kind=file", "teacher.files=[\"" + file + "\"]", "knobs.ways=2"}));
+  });
   EXPECT_NE(two.line.find("decides between 3 classes, and tasks have 2"), std::string::npos) << two.line;
   caught<DataError>([&] { meta("size", with({"teacher.kind=file", "teacher.files=[\"" + file + "\"]", "data.resize=12"})); });
 }

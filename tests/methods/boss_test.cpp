@@ -21,7 +21,8 @@ search::History scored(std::vector<double> scores) {
 }
 
 TEST(Boss, TheLossByHand) {
-  const Tensor student = at::tensor({1.0, 0.0, 0.0, 2.0}, at::kDouble).view({2, 2}).requires_grad_(true), teacher = at::tensor({1.0, 2.0, 0.0, 0.0}, at::kDouble).view({2, 2});
+  const Tensor student = at::tensor({1.0, 0.0, 0.0, 2.0}, at::kDouble).view({2, 2}).requires_grad_(true),
+               teacher = at::tensor({1.0, 2.0, 0.0, 0.0}, at::kDouble).view({2, 2});
   const Tensor ce = losses::cross_entropy(student, at::tensor({0, 1}, at::kLong));
   // Squares 0, 4, 0, 4: a mean of 2 over batch and classes.
   EXPECT_NEAR(search::boss_loss(student, teacher, ce, 0.3).total().item<double>(), 0.3 * ce.item<double>() + 0.7 * 2, 1e-12);
@@ -74,7 +75,9 @@ class BossTest : public MethodTest {
   Outcome campaign(const std::string& folder, std::vector<std::string> sets = {}, bool resume = false) {
     std::string recipe = kSmallRecipe;
     recipe.erase(recipe.find("[teacher]"), recipe.find("[student]") - recipe.find("[teacher]"));
-    const std::vector<std::string> base = {"student.net=mlp-6", "data.validation=40", "train.epochs=1", "train.optimiser=sgd", "knobs.trials=6", "knobs.warmup=3", "knobs.k=2", "knobs.batch=[16,48]", "knobs.startup=2"};
+    const std::vector<std::string> base = {"student.net=mlp-6",   "data.validation=40",  "train.epochs=1",
+                                           "train.optimiser=sgd", "knobs.trials=6",      "knobs.warmup=3",
+                                           "knobs.k=2",           "knobs.batch=[16,48]", "knobs.startup=2"};
     sets.insert(sets.begin(), base.begin(), base.end());
     sets.push_back("run.dir=" + scratch.file(folder));
     retort::Run run(Recipe::parse(recipe, "small.toml", sets), resume);
@@ -115,7 +118,9 @@ TEST_F(BossTest, AtAlphaOneItIsFineTuning) {
   const auto tuned = trials("tuned")[3], taught = trials("taught")[3];
   EXPECT_EQ(tuned.at("start"), taught.at("start"));
   EXPECT_EQ(tuned.at("lr"), taught.at("lr"));
-  const auto weights = [&](const std::string& folder) { return load_state(scratch.file(folder) + "/checkpoints/trial-004.done.safetensors").take("student").tensor("fc.weight"); };
+  const auto weights = [&](const std::string& folder) {
+    return load_state(scratch.file(folder) + "/checkpoints/trial-004.done.safetensors").take("student").tensor("fc.weight");
+  };
   EXPECT_FALSE(weights("tuned").equal(weights("taught")));
 }
 
@@ -147,7 +152,8 @@ TEST_F(BossTest, ResumesToTheBit) {
 // Children train only where this process has not: the first two campaigns run in a program of their own.
 TEST_F(BossTest, TrialsSideBySide) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
-  setenv("RETORT_TEST_SCRATCH", scratch.path().c_str(), /*overwrite=*/0);  // that program has a scratch folder of its own, and writes into this one's
+  setenv("RETORT_TEST_SCRATCH", scratch.path().c_str(),
+         /*overwrite=*/0);  // that program has a scratch folder of its own, and writes into this one's
   const std::string place = "../" + std::filesystem::path(getenv("RETORT_TEST_SCRATCH")).filename().string();
   EXPECT_EXIT(
       {
@@ -170,7 +176,10 @@ TEST_F(BossTest, TrialsSideBySide) {
 
 TEST_F(BossTest, TrialsSideBySideTakeNoStudentsTrainedBefore) {
   for (const std::string key : {"student.alone", "student.trained"})
-    EXPECT_NE(caught<ConfigError>([&] { campaign("none", {"knobs.slots=2", key + "=true"}); }).line.find(key + ": trials side by side"), std::string::npos);
+    EXPECT_NE(caught<ConfigError>([&] {
+                campaign("none", {"knobs.slots=2", key + "=true"});
+              }).line.find(key + ": trials side by side"),
+              std::string::npos);
 }
 
 TEST_F(BossTest, AFailedTrialIsNotAMember) {
@@ -186,8 +195,14 @@ TEST_F(BossTest, AFailedTrialIsNotAMember) {
 
 TEST_F(BossTest, EveryChoiceIsAnotherCampaign) {
   std::set<std::string> campaigns;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.pretrained=false"}, {"knobs.engine=gp", "knobs.startup=1"}, {"knobs.pool=random", "knobs.alpha=0.0"}, {"knobs.pool=last", "knobs.members=same"},
-                                                         {"knobs.extra=class_balance"}, {"knobs.score=balanced_accuracy", "knobs.ancestors=distinct", "knobs.alpha=0.5"}, {"knobs.pretrained=false", "knobs.nets=[\"mlp-6\",\"mlp-8\"]"},
+  const std::vector<std::vector<std::string>> choices = {{},
+                                                         {"knobs.pretrained=false"},
+                                                         {"knobs.engine=gp", "knobs.startup=1"},
+                                                         {"knobs.pool=random", "knobs.alpha=0.0"},
+                                                         {"knobs.pool=last", "knobs.members=same"},
+                                                         {"knobs.extra=class_balance"},
+                                                         {"knobs.score=balanced_accuracy", "knobs.ancestors=distinct", "knobs.alpha=0.5"},
+                                                         {"knobs.pretrained=false", "knobs.nets=[\"mlp-6\",\"mlp-8\"]"},
                                                          {"train.optimiser=adam", "knobs.lr=[0.001,0.02]"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     campaign(std::to_string(i), choices[i]);
@@ -196,14 +211,17 @@ TEST_F(BossTest, EveryChoiceIsAnotherCampaign) {
   EXPECT_EQ(campaigns.size(), choices.size());
   campaign("unlabelled", {"data.labels_per_class=4", "data.keep_unlabelled=true", "knobs.extra=pseudo_labels", "knobs.threshold=0.2"});
   EXPECT_GT(term("unlabelled", "pseudo_labels"), 0);
-  campaign("generations", {"knobs.warmup=1", "knobs.k=1", "knobs.pool=last", "knobs.pretrained=false", "knobs.alpha=0.5", "knobs.lr=[]", "knobs.weight_decay=[]", "knobs.one_minus_momentum=[]", "knobs.batch=[]"});
+  campaign("generations", {"knobs.warmup=1", "knobs.k=1", "knobs.pool=last", "knobs.pretrained=false", "knobs.alpha=0.5", "knobs.lr=[]",
+                           "knobs.weight_decay=[]", "knobs.one_minus_momentum=[]", "knobs.batch=[]"});
   const auto rows = trials("generations");
   for (size_t i = 1; i < 6; ++i) EXPECT_EQ(rows[i].at("teacher").get<size_t>(), i);
 }
 
 TEST_F(BossTest, RefusesWhatCannotBe) {
   int folder = 0;
-  const auto line = [&](std::vector<std::string> sets) { return caught<ConfigError>([&] { campaign(fmt::format("refused{}", ++folder), std::move(sets)); }).line; };
+  const auto line = [&](std::vector<std::string> sets) {
+    return caught<ConfigError>([&] { campaign(fmt::format("refused{}", ++folder), std::move(sets)); }).line;
+  };
   EXPECT_NE(line({"knobs.k=1"}).find("start and teacher are two members of a pool of 1"), std::string::npos);
   EXPECT_NE(line({"knobs.k=4"}).find("3 warm-up trials do not fill a pool of 4"), std::string::npos);
   EXPECT_NE(line({"knobs.nets=[\"mlp-6\",\"mlp-8\"]"}).find("weights do not move from one architecture to another"), std::string::npos);

@@ -12,7 +12,10 @@ class AuditTest : public ::testing::Test {
  protected:
   Outcome audit(const std::string& knobs, std::vector<std::string> sets = {}) {
     sets.push_back("run.dir=" + scratch.file("run" + std::to_string(runs_++)));
-    retort::Run run(Recipe::parse(std::string("method = \"distill-compare\"\n[knobs]\npairs = 2\ninner = 2\nnull_draws = 2\nopaque = false\n") + (knobs.find("outer") == 0 ? "" : "outer = 4\nrounds = 200\n") + knobs, "audit.toml", sets));
+    retort::Run run(
+        Recipe::parse(std::string("method = \"distill-compare\"\n[knobs]\npairs = 2\ninner = 2\nnull_draws = 2\nopaque = false\n") +
+                          (knobs.find("outer") == 0 ? "" : "outer = 4\nrounds = 200\n") + knobs,
+                      "audit.toml", sets));
     run.quiet = true;
     distill_compare().run(run);
     run.finish();
@@ -96,7 +99,8 @@ TEST_F(AuditTest, TheMimicAloneFlagsNothing) {
 TEST_F(AuditTest, ReadsALog) {
   const std::string path = log(600, [](int64_t i, Dice& dice) {
     const int64_t age = 18 + dice.below(40);
-    return fmt::format("{},{},{},{}", i % 50 == 0 ? "" : std::to_string(age), i % 3 == 0 ? "a" : "b", age / 8, dice.chance(age / 80.0) ? 1 : 0);
+    return fmt::format("{},{},{},{}", i % 50 == 0 ? "" : std::to_string(age), i % 3 == 0 ? "a" : "b", age / 8,
+                       dice.chance(age / 80.0) ? 1 : 0);
   });
   const Outcome outcome = audit("score = \"score\"\noutcome = \"outcome\"", {"data.source=" + path});
   EXPECT_EQ(outcome.panels[0]["kind"], "lead");
@@ -108,15 +112,27 @@ TEST_F(AuditTest, ReadsALog) {
 }
 
 TEST_F(AuditTest, RefusesWhatCannotBeAudited) {
-  const auto row = [](const std::string& score, const std::string& outcome) { return [=](int64_t i, Dice&) { return fmt::format("{},b,{},{}", i, fmt::format(score, i % 7), fmt::format(outcome, i % 2)); }; };
+  const auto row = [](const std::string& score, const std::string& outcome) {
+    return [=](int64_t i, Dice&) { return fmt::format("{},b,{},{}", i, fmt::format(score, i % 7), fmt::format(outcome, i % 2)); };
+  };
   EXPECT_NE(refused(log(150, row("{}", "{}"))).line.find("expected at least 200"), std::string::npos);
   EXPECT_NE(refused(log(300, row("4", "{}"))).line.find("every score is 4"), std::string::npos);
   EXPECT_NE(refused(log(300, row("{}", "1"))).line.find("every outcome is 1"), std::string::npos);
-  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("{},b,{},{}", i, i % 2, i % 3 % 2); })).line.find("2 different scores"), std::string::npos);
-  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("{},b,{},{}", i, i, i % 2); })).line.find("the feature 'age' is the score itself"), std::string::npos);
-  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("{},b,{},{}", i, i % 3 ? "" : "4", i % 2); })).line.find("missing in 200 of 300 rows"), std::string::npos);
-  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("1,word{},{},{}", i, i % 7, i % 2); })).line.find("'group' is text with 300 different values"), std::string::npos);
-  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("1,b,high{},{}", i, i % 2); })).line.find("expected a number, found 'high0'"), std::string::npos);
+  EXPECT_NE(
+      refused(log(300, [](int64_t i, Dice&) { return fmt::format("{},b,{},{}", i, i % 2, i % 3 % 2); })).line.find("2 different scores"),
+      std::string::npos);
+  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("{},b,{},{}", i, i, i % 2); }))
+                .line.find("the feature 'age' is the score itself"),
+            std::string::npos);
+  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("{},b,{},{}", i, i % 3 ? "" : "4", i % 2); }))
+                .line.find("missing in 200 of 300 rows"),
+            std::string::npos);
+  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("1,word{},{},{}", i, i % 7, i % 2); }))
+                .line.find("'group' is text with 300 different values"),
+            std::string::npos);
+  EXPECT_NE(refused(log(300, [](int64_t i, Dice&) { return fmt::format("1,b,high{},{}", i, i % 2); }))
+                .line.find("expected a number, found 'high0'"),
+            std::string::npos);
   const std::string good = log(300, row("{}", "{}"));
   EXPECT_NE(refused(good, "features = [\"agee\"]").hint.find("did you mean 'age'?"), std::string::npos);
   EXPECT_NE(refused(good, "features = [\"score\"]").line.find("'score' is the score"), std::string::npos);

@@ -30,9 +30,11 @@ TEST_F(FitnetTest, MeetsAnotherKindOfNetAtTheEmbeddings) {
 
 TEST_F(FitnetTest, RefusesMapsThatAreTooSmall) {
   // On 8x8 digits the teacher's stem keeps 8x8 pixels, the student's second stage 2x2.
-  const auto refusal = caught<ConfigError>(
-      [&] { run(baselines::fitnet(), "small", {"teacher.net=resnet8", "knobs.student_layer=stage2", "knobs.teacher_layer=stem"}); });
-  EXPECT_EQ(refusal.line, "kd.fitnet: layers stage2 and stem: no regressor leads from student features [6,2,2] to teacher features [16,8,8]");
+  const auto refusal = caught<ConfigError>([&] {
+    run(baselines::fitnet(), "small", {"teacher.net=resnet8", "knobs.student_layer=stage2", "knobs.teacher_layer=stem"});
+  });
+  EXPECT_EQ(refusal.line,
+            "kd.fitnet: layers stage2 and stem: no regressor leads from student features [6,2,2] to teacher features [16,8,8]");
 }
 
 TEST_F(FitnetTest, NamesTheTapThatIsNotThere) {

@@ -74,7 +74,10 @@ TEST(Funmatch, MixturesSumToOneWithTheOwnImageHeaviest) {
 
 TEST_F(FunmatchTest, IsHintonsDivergenceOnSharedViews) {
   const std::vector<std::string> views = {"views.shift=1", "views.mixup=1.0", "views.mixup_weights=dirichlet"};
-  auto with = [&](std::vector<std::string> more) { more.insert(more.end(), views.begin(), views.end()); return more; };
+  auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), views.begin(), views.end());
+    return more;
+  };
   run(logits::funmatch(), "match", with({"knobs.temperature=2.0"}));
   run(baselines::hinton(), "kd", with({"knobs.temperature=2.0", "knobs.w_ce=0.0", "knobs.w_kd=1.0"}));
   EXPECT_NEAR(term("match", "match"), term("kd", "kd"), 1e-4 * term("kd", "kd"));
@@ -105,7 +108,9 @@ TEST_F(FunmatchTest, RefusesLabelsThatNobodyAllowed) {
 }
 
 TEST_F(FunmatchTest, RefusesMixturesOfMoreThanABatch) {
-  const auto refusal = caught<ConfigError>([&] { run(logits::funmatch(), "many", {"views.mixup=1.0", "views.mixup_images=40", "views.mixup_weights=dirichlet"}); });
+  const auto refusal = caught<ConfigError>([&] {
+    run(logits::funmatch(), "many", {"views.mixup=1.0", "views.mixup_images=40", "views.mixup_weights=dirichlet"});
+  });
   EXPECT_EQ(refusal.line, "views.mixup_images: a batch of 32 images cannot mix 40");
 }
 

@@ -14,7 +14,8 @@ struct Fit {
   Tensor x = at::linspace(0, 1, 12, at::kDouble).unsqueeze(1), y = at::empty({12, 2}, at::kDouble).normal_(0, 1, Seed(3).generator());
   KernelRidge ridge{gram({"rbf", 30}, x, x), 0.2};
   KernelGenerations generations(const std::vector<double>& weights) const {
-    return self::kernel_generations(ridge, y, static_cast<int64_t>(weights.size()), [&](int64_t t, const Tensor&, const Tensor&) { return weights[static_cast<size_t>(t - 1)]; });
+    return self::kernel_generations(ridge, y, static_cast<int64_t>(weights.size()),
+                                    [&](int64_t t, const Tensor&, const Tensor&) { return weights[static_cast<size_t>(t - 1)]; });
   }
 };
 
@@ -41,7 +42,10 @@ TEST(KernelGenerations, TheDirectFormIsTheRecursion) {
   const std::vector<double> weights = {1, 0.3, 0.6, 0, 1, 0.25, -0.4};
   const auto all = fit.generations(weights);
   for (size_t t = 1; t <= weights.size(); ++t) {
-    EXPECT_LT(apart(self::fitted_directly(fit.ridge, fit.y, {weights.begin(), weights.begin() + static_cast<ptrdiff_t>(t)}), all.fitted[t - 1]), 1e-10) << t;
+    EXPECT_LT(
+        apart(self::fitted_directly(fit.ridge, fit.y, {weights.begin(), weights.begin() + static_cast<ptrdiff_t>(t)}), all.fitted[t - 1]),
+        1e-10)
+        << t;
   }
   // The spectrum says the same.
   EXPECT_LT(apart(fit.ridge.filtered(self::shrinkage(fit.ridge.eigenvalues(), 0.2, weights)[6], fit.y), all.fitted[6]), 1e-10);
@@ -80,8 +84,10 @@ TEST(KernelGenerations, ShrinkageMakesSolutionsRelativelySparser) {
 }
 
 TEST(GtWeight, RecoversAPlantedMixture) {
-  const Tensor u = at::empty({9, 2}, at::kDouble).normal_(0, 1, Seed(1).generator()), w = at::empty({9, 2}, at::kDouble).normal_(0, 1, Seed(2).generator());
-  for (const double planted : {-0.7, 0.0, 0.35, 1.0, 1.8}) EXPECT_NEAR(self::optimal_gt_weight(planted * u + (1 - planted) * w, u, w), planted, 1e-12);
+  const Tensor u = at::empty({9, 2}, at::kDouble).normal_(0, 1, Seed(1).generator()),
+               w = at::empty({9, 2}, at::kDouble).normal_(0, 1, Seed(2).generator());
+  for (const double planted : {-0.7, 0.0, 0.35, 1.0, 1.8})
+    EXPECT_NEAR(self::optimal_gt_weight(planted * u + (1 - planted) * w, u, w), planted, 1e-12);
   EXPECT_EQ(self::optimal_gt_weight(at::zeros_like(u), u, u), 1);
   EXPECT_THROW(self::optimal_gt_weight(at::zeros({3}), at::zeros({3}), at::zeros({4})), ConfigError);
 }
@@ -101,7 +107,8 @@ TEST(GtWeight, GridAndRank) {
 }
 
 TEST(NoisySine, ThePrintedLosses) {
-  const std::vector<double> none = {0.16477, 0.15076, 0.14915, 0.15561, 0.16735, 0.18251}, some = {0.16477, 0.15424, 0.15089, 0.14983, 0.14954, 0.14948};
+  const std::vector<double> none = {0.16477, 0.15076, 0.14915, 0.15561, 0.16735, 0.18251},
+                            some = {0.16477, 0.15424, 0.15089, 0.14983, 0.14954, 0.14948};
   const auto at0 = self::sine_losses(self::published_sine(), 0, 6), at35 = self::sine_losses(self::published_sine(), 0.35, 6);
   for (size_t i = 0; i < 6; ++i) {
     EXPECT_NEAR(at0.generations[i], none[i], 1e-5);

@@ -46,8 +46,15 @@ TEST_F(LelpTest, TheStudentDecidesBetweenClasses) {
 
 TEST_F(LelpTest, EveryChoiceTrainsAnotherStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.rotate=false"}, {"knobs.null_space=off"}, {"knobs.split=kmeans"}, {"knobs.split=oracle"}, {"knobs.beta=0.3"}, {"knobs.w=0.5"},
-                                                         {"knobs.student_temperature=2.0"}, {"knobs.group_by=label"}};
+  const std::vector<std::vector<std::string>> choices = {{},
+                                                         {"knobs.rotate=false"},
+                                                         {"knobs.null_space=off"},
+                                                         {"knobs.split=kmeans"},
+                                                         {"knobs.split=oracle"},
+                                                         {"knobs.beta=0.3"},
+                                                         {"knobs.w=0.5"},
+                                                         {"knobs.student_temperature=2.0"},
+                                                         {"knobs.group_by=label"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     run(logits::lelp(), std::to_string(i), with(choices[i]));
     students.insert(student(std::to_string(i)));
@@ -56,7 +63,9 @@ TEST_F(LelpTest, EveryChoiceTrainsAnotherStudent) {
 }
 
 TEST_F(LelpTest, ATeacherWithSubclassHeadsIsTrainedAgain) {
-  const Outcome outcome = run(logits::lelp(), "heads", with({"knobs.split=heads", "teacher.kind=train", "teacher.train.epochs=2", "run.cache=" + scratch.file("cache")}));
+  const Outcome outcome = run(
+      logits::lelp(), "heads",
+      with({"knobs.split=heads", "teacher.kind=train", "teacher.train.epochs=2", "run.cache=" + scratch.file("cache")}));
   EXPECT_GT(outcome.metrics.at("teacher-heads.accuracy"), 30);
   EXPECT_GT(term("heads", "subclasses"), 0);
   const auto refusal = caught<ConfigError>([&] { run(logits::lelp(), "random", with({"knobs.split=heads"})); });

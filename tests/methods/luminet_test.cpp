@@ -14,17 +14,20 @@ Tensor draws(std::vector<int64_t> shape, uint64_t seed) { return at::empty(shape
 
 TEST(Luminet, PerceptionLossByHand) {
   // The teacher stands at (-1,-1) and (1,1): uniform. The student at (-1,1) and (1,-1): probabilities 0.1192 and 0.8808.
-  const Tensor teacher = at::tensor({1.0, -1.0, 3.0, 1.0}, at::kDouble).view({2, 2}), student = at::tensor({1.0, 1.0, 3.0, -1.0}, at::kDouble).view({2, 2});
+  const Tensor teacher = at::tensor({1.0, -1.0, 3.0, 1.0}, at::kDouble).view({2, 2}),
+               student = at::tensor({1.0, 1.0, 3.0, -1.0}, at::kDouble).view({2, 2});
   EXPECT_NEAR(perception_loss(student, teacher, 1, 1).item<double>(), 0.433778, 1e-4);
-  EXPECT_NEAR(perception_loss(student, teacher, 2, 1).item<double>(), 4 * 0.433778, 1e-4);    // alpha squared
-  EXPECT_NEAR(perception_loss(student, teacher, 1, 2).item<double>(), 0.120115, 1e-4);        // no T^2
+  EXPECT_NEAR(perception_loss(student, teacher, 2, 1).item<double>(), 4 * 0.433778, 1e-4);  // alpha squared
+  EXPECT_NEAR(perception_loss(student, teacher, 1, 2).item<double>(), 0.120115, 1e-4);      // no T^2
 }
 
 TEST(Luminet, IsBlindToShiftAndScaleOfAClass) {
   const Tensor s = draws({16, 5}, 1), t = draws({16, 5}, 2), shift = draws({5}, 3), scale = draws({5}, 4).abs() + 0.5;
   const double loss = perception_loss(s, t, 3, 1).item<double>();
   EXPECT_NEAR(perception_loss(s * scale + shift, t, 3, 1).item<double>(), loss, 1e-4 * loss);
-  EXPECT_GT(std::abs(perception_loss(s * scale + shift, t, 3, 1, Centring::sample).item<double>() - perception_loss(s, t, 3, 1, Centring::sample).item<double>()), 0.01);
+  EXPECT_GT(std::abs(perception_loss(s * scale + shift, t, 3, 1, Centring::sample).item<double>() -
+                     perception_loss(s, t, 3, 1, Centring::sample).item<double>()),
+            0.01);
 }
 
 TEST(Luminet, ColumnSumsOfItsGradientAreZero) {
@@ -49,7 +52,6 @@ TEST_F(LuminetTest, GrowsTheTermAndHeedsItsKnobs) {
   EXPECT_NEAR(term("warm", "perception"), 2 * term("half", "perception"), 0.02 * term("warm", "perception"));
   EXPECT_NE(student("sample"), student("batch"));
 }
-
 
 TEST_F(LuminetTest, RefusesWhatItCannotLearnFrom) {
   const auto labels = caught<ConfigError>([&] { run(logits::luminet(), "nolabels", {"knobs.w_ce=0.0"}); });

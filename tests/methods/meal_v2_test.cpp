@@ -83,12 +83,14 @@ TEST_F(MealTest, EveryChoiceTrainsAnotherStudent) {
 }
 
 TEST_F(MealTest, PolishesAStudentThatWasTrainedBefore) {
-  const std::vector<std::string> first = {"student.net=mlp-16", "student.trained=true", "student.train.epochs=40", "student.train.lr=0.01", "run.cache=" + scratch.file("cache")};
+  const std::vector<std::string> first = {"student.net=mlp-16", "student.trained=true", "student.train.epochs=40", "student.train.lr=0.01",
+                                          "run.cache=" + scratch.file("cache")};
   const Outcome outcome = run(teachers::meal_v2(), "polished", with(first));
   EXPECT_GT(outcome.metrics.at("before.accuracy"), 40);
   // Kept for the next run that wants the same start; and a file does as well.
   int64_t kept = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(scratch.file("cache") + "/teachers")) kept += entry.path().extension() == ".safetensors";
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.file("cache") + "/teachers"))
+    kept += entry.path().extension() == ".safetensors";
   EXPECT_EQ(kept, 1);
   run(baselines::ce(), "ce", {"train.epochs=1"});
   const Outcome from_file = run(teachers::meal_v2(), "file", with({"student.start=" + scratch.file("ce")}));
@@ -101,7 +103,8 @@ TEST_F(MealTest, AStartOfOtherClassesKeepsItsLastLayer) {
   const TensorMap few = load_model(scratch.file("few")).net.named_tensors(), ten = load_model(scratch.file("ten")).net.named_tensors();
   EXPECT_LT(apart(few.at("fc1.weight"), ten.at("fc1.weight")), 1e-6);
   EXPECT_EQ(ten.at("fc.weight").size(0), 10);
-  const Outcome turned = run(baselines::ce(), "turned", {"student.trained=true", "student.data.task=rotation", "student.train.epochs=1", "run.cache="});
+  const Outcome turned = run(baselines::ce(), "turned",
+                             {"student.trained=true", "student.data.task=rotation", "student.train.epochs=1", "run.cache="});
   EXPECT_TRUE(turned.metrics.count("accuracy"));
 }
 
@@ -122,17 +125,22 @@ TEST_F(MealTest, ResumesToTheBit) {
 }
 
 TEST_F(MealTest, RefusesWhatCannotBe) {
-  const auto line = [&](const std::string& folder, std::vector<std::string> sets) { return caught<ConfigError>([&] { run(teachers::meal_v2(), folder, std::move(sets)); }).line; };
+  const auto line = [&](const std::string& folder, std::vector<std::string> sets) {
+    return caught<ConfigError>([&] { run(teachers::meal_v2(), folder, std::move(sets)); }).line;
+  };
   EXPECT_NE(line("shrink", {"knobs.shrink=8"}).find("knobs.shrink: a discriminator that shrinks 10 classes by 8 twice"), std::string::npos);
   EXPECT_NE(line("init", with({"knobs.require_init=true"})).find("knobs.require_init: the student starts at random"), std::string::npos);
-  EXPECT_NE(line("both", with({"student.start=x", "student.trained=true"})).find("student.trained: the student starts from student.start already"), std::string::npos);
+  EXPECT_NE(line("both", with({"student.start=x", "student.trained=true"}))
+                .find("student.trained: the student starts from student.start already"),
+            std::string::npos);
   EXPECT_NE(line("none", with({"knobs.w_soft=0.0"})).find("neither teachers nor labels have a weight"), std::string::npos);
   EXPECT_THROW(teachers::mean_probabilities({at::zeros({2, 3}), at::zeros({2, 4})}), ConfigError);
   EXPECT_THROW(run(teachers::meal_v2(), "labels", with({"teacher.show=hard_labels"})), AccessError);
   // Teachers that know the same classes in another order.
   run(baselines::ce(), "forward", {"data.classes=[0,1,2]", "train.epochs=1"});
   run(baselines::ce(), "backward", {"data.classes=[2,1,0]", "train.epochs=1"});
-  const std::string order = line("order", {"data.classes=[0,1,2]", "knobs.shrink=1", "teacher.kind=file", "teacher.files=[\"" + scratch.file("forward") + "\",\"" + scratch.file("backward") + "\"]"});
+  const std::string order = line("order", {"data.classes=[0,1,2]", "knobs.shrink=1", "teacher.kind=file",
+                                           "teacher.files=[\"" + scratch.file("forward") + "\",\"" + scratch.file("backward") + "\"]"});
   EXPECT_NE(order.find("knows the classes in another order"), std::string::npos) << order;
 }
 

@@ -28,13 +28,17 @@ TEST(MekdMaths, EqualAnswersHaveNothingToTeach) {
 
 TEST(MekdMaths, ALinearGeneratorByHand) {
   const Tensor w = drawn({7, 3}, 3), s = drawn({4, 3}, 4), t = drawn({4, 3}, 5);
-  const auto [image, kl] = mekd_loss(s, t, [&](const Tensor& z) { return at::linear(z, w); }, 2, 3, /*squared=*/true);
+  const auto [image, kl] = mekd_loss(
+      s, t, [&](const Tensor& z) { return at::linear(z, w); }, 2, 3, /*squared=*/true);
   const double expected = at::linear(s - t, w).square().sum().item<double>() / (9 * 4 * 7);
   EXPECT_NEAR(image.item<double>(), expected, 1e-6);
   // tau KL, not tau^2: one row, two classes, tau 2: 2 * sum p log(p / q).
   const Tensor one = at::tensor({2.0f, 0.0f}).view({1, 2}), zero = at::zeros({1, 2});
   const double p = 1 / (1 + std::exp(-1.0)), by_hand = 2 * (p * std::log(2 * p) + (1 - p) * std::log(2 * (1 - p)));
-  EXPECT_NEAR(mekd_loss(zero, one, [](const Tensor& z) { return z; }, 2, 1, false).kl.item<double>(), by_hand, 1e-6);
+  EXPECT_NEAR(mekd_loss(
+                  zero, one, [](const Tensor& z) { return z; }, 2, 1, false)
+                  .kl.item<double>(),
+              by_hand, 1e-6);
 }
 
 TEST(MekdMaths, HardAnswersForgetScaleAndShift) {
@@ -64,7 +68,8 @@ TEST(MekdMaths, StrengthIsAConstantOfEveryImage) {
 class MekdTest : public MethodTest {
  protected:
   static std::vector<std::string> with(std::vector<std::string> more = {}) {
-    std::vector<std::string> sets = {"teacher.show=logits", "knobs.width=4", "knobs.discriminator_width=2", "knobs.pool=64", "knobs.gan.epochs=2", "knobs.gan.batch=32"};
+    std::vector<std::string> sets = {"teacher.show=logits", "knobs.width=4",      "knobs.discriminator_width=2",
+                                     "knobs.pool=64",       "knobs.gan.epochs=2", "knobs.gan.batch=32"};
     sets.insert(sets.end(), more.begin(), more.end());
     return sets;
   }
@@ -88,15 +93,30 @@ TEST_F(MekdTest, TheGeneratorStaysAndServesAgain) {
   const std::string path = scratch.file("first") + "/generator.safetensors";
   EXPECT_EQ(run(blackbox::mekd(), "again", with({"knobs.generator=" + path})).metrics.at("calls_generator"), 0);
   EXPECT_EQ(student("first"), student("again"));
-  const auto other = caught<ConfigError>([&] { run(blackbox::mekd(), "other", with({"knobs.generator=" + path, "data.classes=[0,1,2]", "data.train=20", "knobs.local.train=20"})); });
+  const auto other = caught<ConfigError>([&] {
+    run(blackbox::mekd(), "other", with({"knobs.generator=" + path, "data.classes=[0,1,2]", "data.train=20", "knobs.local.train=20"}));
+  });
   EXPECT_NE(other.line.find("images of 10 numbers and the teacher answers with 3"), std::string::npos) << other.line;
 }
 
 TEST_F(MekdTest, EveryChoiceTrainsAnotherStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.response=hard"}, {"knobs.answers=probabilities"}, {"knobs.queries=fresh"}, {"knobs.tau=2.0"}, {"knobs.tau_g=2.0"},
-                                                         {"knobs.w_f=0.0"}, {"knobs.w_kl=0.0"}, {"knobs.w_ce=1.0"}, {"knobs.image_loss=l2"}, {"knobs.w_im=0.0"}, {"knobs.w_inverse=1.0"},
-                                                         {"knobs.untrained=true"}, {"knobs.tilt=15.0"}, {"knobs.noise=0.1"}, {"knobs.images=local"}};
+  const std::vector<std::vector<std::string>> choices = {{},
+                                                         {"knobs.response=hard"},
+                                                         {"knobs.answers=probabilities"},
+                                                         {"knobs.queries=fresh"},
+                                                         {"knobs.tau=2.0"},
+                                                         {"knobs.tau_g=2.0"},
+                                                         {"knobs.w_f=0.0"},
+                                                         {"knobs.w_kl=0.0"},
+                                                         {"knobs.w_ce=1.0"},
+                                                         {"knobs.image_loss=l2"},
+                                                         {"knobs.w_im=0.0"},
+                                                         {"knobs.w_inverse=1.0"},
+                                                         {"knobs.untrained=true"},
+                                                         {"knobs.tilt=15.0"},
+                                                         {"knobs.noise=0.1"},
+                                                         {"knobs.images=local"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     run(blackbox::mekd(), std::to_string(i), with(choices[i]));
     students.insert(student(std::to_string(i)));
@@ -117,14 +137,17 @@ TEST_F(MekdTest, ResumesToTheBitAndAsksNothingTwice) {
 }
 
 TEST_F(MekdTest, RefusesWhatCannotWork) {
-  EXPECT_EQ(caught<AccessError>([&] { run(blackbox::mekd(), "labels", with({"teacher.show=hard_labels"})); }).line, "the method 'test' needs a teacher's logits, and this one shows hard_labels only");
+  EXPECT_EQ(caught<AccessError>([&] { run(blackbox::mekd(), "labels", with({"teacher.show=hard_labels"})); }).line,
+            "the method 'test' needs a teacher's logits, and this one shows hard_labels only");
   const auto poor = caught<ConfigError>([&] { run(blackbox::mekd(), "poor", with({"knobs.budget=63"})); });
   EXPECT_NE(poor.line.find("63 calls do not pay for a pool of 64"), std::string::npos) << poor.line;
   const auto dear = caught<BudgetError>([&] { run(blackbox::mekd(), "dear", with({"knobs.budget=255"})); });
   EXPECT_NE(dear.line.find("255 calls are allowed; the generator would take 192 and the student 64"), std::string::npos) << dear.line;
   const auto few = caught<ConfigError>([&] { run(blackbox::mekd(), "few", with({"knobs.local.train=31"})); });
   EXPECT_NE(few.line.find("31 local images do not fill a batch of 32"), std::string::npos) << few.line;
-  const auto points = caught<ConfigError>([&] { run(blackbox::mekd(), "points", with({"data.source=world:moons", "teacher.net=mlp-4", "student.net=mlp-4"})); });
+  const auto points = caught<ConfigError>([&] {
+    run(blackbox::mekd(), "points", with({"data.source=world:moons", "teacher.net=mlp-4", "student.net=mlp-4"}));
+  });
   EXPECT_NE(points.line.find("mekd makes images"), std::string::npos) << points.line;
   caught<ConfigError>([&] { run(blackbox::mekd(), "nothing", with({"knobs.w_f=0.0", "knobs.w_kl=0.0"})); });
 }

@@ -78,7 +78,8 @@ TEST(PseudoSubclasses, TheRotationEvensTheDirectionsOut) {
 TEST(PseudoSubclasses, ClustersAreFound) {
   Tensor h = draws({40, 3}, 7) * 0.1;
   h.narrow(0, 0, 20).select(1, 0).add_(5);
-  const Tensor shares = subclass_shares(find_subclasses(h, at::zeros({40}, at::kLong), 1, 2, Split::kmeans, false, {}, Seed(8)), h, 0.2).select(1, 0);
+  const Tensor shares = subclass_shares(find_subclasses(h, at::zeros({40}, at::kLong), 1, 2, Split::kmeans, false, {}, Seed(8)), h, 0.2)
+                            .select(1, 0);
   const Tensor side = shares.argmax(1);
   EXPECT_NE(side[0].item<int64_t>(), side[39].item<int64_t>());
   EXPECT_TRUE((side.narrow(0, 0, 20) == side[0]).all().item<bool>());
@@ -89,16 +90,22 @@ TEST(PseudoSubclasses, SmallClassesHaveFewer) {
   const World world;
   Tensor groups = at::zeros({60}, at::kLong);
   groups.narrow(0, 0, 3).fill_(1);
-  const Tensor shares = subclass_shares(find_subclasses(world.embeddings, groups, 2, 4, Split::pca, true, {}, Seed(9)), world.embeddings, 1);
+  const Tensor shares = subclass_shares(find_subclasses(world.embeddings, groups, 2, 4, Split::pca, true, {}, Seed(9)), world.embeddings,
+                                        1);
   EXPECT_EQ(largest(shares.select(1, 1).narrow(1, 2, 2)), 0);
   EXPECT_LT(largest(shares.sum(2) - 1), 1e-6);
   groups.narrow(0, 1, 2).fill_(0);
-  EXPECT_LT(largest(subclass_shares(find_subclasses(world.embeddings, groups, 2, 4, Split::pca, true, {}, Seed(9)), world.embeddings, 1).select(1, 1).select(1, 0) - 1), 1e-6);
+  EXPECT_LT(largest(subclass_shares(find_subclasses(world.embeddings, groups, 2, 4, Split::pca, true, {}, Seed(9)), world.embeddings, 1)
+                        .select(1, 1)
+                        .select(1, 0) -
+                    1),
+            1e-6);
 }
 
 TEST(PseudoSubclasses, SurviveTheirState) {
   const World world;
-  const Subclasses found = world.found(3, Split::pca, true, classifier_null_space(draws({2, 6}, 5))), again = Subclasses::from(found.state());
+  const Subclasses found = world.found(3, Split::pca, true, classifier_null_space(draws({2, 6}, 5))),
+                   again = Subclasses::from(found.state());
   EXPECT_TRUE(subclass_shares(again, world.embeddings, 1).equal(subclass_shares(found, world.embeddings, 1)));
 }
 

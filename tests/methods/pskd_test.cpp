@@ -20,7 +20,8 @@ TEST(Pskd, TheShareGrowsWithTheEpochs) {
 }
 
 TEST(Pskd, TargetsSumToOneAndTheGradientIsTheGap) {
-  const Tensor z = draws({5, 4}, 1).requires_grad_(true), past = at::softmax(draws({5, 4}, 2), 1), labels = at::tensor({0, 1, 2, 3, 0}, at::kLong);
+  const Tensor z = draws({5, 4}, 1).requires_grad_(true), past = at::softmax(draws({5, 4}, 2), 1),
+               labels = at::tensor({0, 1, 2, 3, 0}, at::kLong);
   const Tensor target = losses::mixed_target(labels, past, 0.3);
   EXPECT_LT((target.sum(1) - 1).abs().max().item<double>(), 1e-12);
   losses::soft_cross_entropy(z, target).backward();
@@ -29,7 +30,8 @@ TEST(Pskd, TargetsSumToOneAndTheGradientIsTheGap) {
 
 TEST(Pskd, RescalesTheGradientAtTheLabel) {
   const double share = 0.6;
-  const Tensor z = draws({5, 4}, 1).requires_grad_(true), past = at::softmax(draws({5, 4}, 2), 1), labels = at::tensor({0, 1, 2, 3, 0}, at::kLong);
+  const Tensor z = draws({5, 4}, 1).requires_grad_(true), past = at::softmax(draws({5, 4}, 2), 1),
+               labels = at::tensor({0, 1, 2, 3, 0}, at::kLong);
   const auto at_label = [&](const Tensor& t) { return t.gather(1, labels.unsqueeze(1)).squeeze(1); };
   losses::soft_cross_entropy(z, losses::mixed_target(labels, past, share)).backward();
   const Tensor softened = at_label(z.grad()).clone();
@@ -97,7 +99,9 @@ TEST_F(PskdTest, ABankRefusesMixturesAndTooManySamples) {
   const auto mixed = caught<ConfigError>([&] { run(self::pskd(), "mixed", {"views.mixup=1.0"}); });
   EXPECT_NE(mixed.line.find("views.mixup: a bank remembers single samples, not mixtures"), std::string::npos) << mixed.line;
   const auto large = caught<ConfigError>([&] {
-    run(self::pskd(), "large", {"data.source=world:ring8,rows=40000", "data.train=39000", "data.test=500", "student.net=mlp-4", "teacher.net=mlp-4", "knobs.bank_megabytes=1"});
+    run(self::pskd(), "large",
+        {"data.source=world:ring8,rows=40000", "data.train=39000", "data.test=500", "student.net=mlp-4", "teacher.net=mlp-4",
+         "knobs.bank_megabytes=1"});
   });
   EXPECT_NE(large.line.find("a bank of 39000 samples x 8 classes takes more than 1 MB"), std::string::npos) << large.line;
   const auto alpha = caught<ConfigError>([&] { run(self::pskd(), "alpha", {"knobs.alpha_T=1.5"}); });

@@ -21,16 +21,22 @@ std::vector<std::string> names_of(const compress::QuantisationPlan& plan) {
 TEST(QuantDistill, LeavesOutVectorsEndsAndWhatIsNamed) {
   const Net net = make_net("mlp-8-8-8", {1, 8, 8}, 10, Seed(1));
   using Names = std::vector<std::string>;
-  EXPECT_EQ(names_of(compress::quantisation_plan(net, 4, {}, false, false)), (Names{"fc1.weight", "fc2.weight", "fc3.weight", "fc.weight"}));
+  EXPECT_EQ(names_of(compress::quantisation_plan(net, 4, {}, false, false)),
+            (Names{"fc1.weight", "fc2.weight", "fc3.weight", "fc.weight"}));
   EXPECT_EQ(names_of(compress::quantisation_plan(net, 4, {}, false, true)), (Names{"fc2.weight", "fc3.weight"}));
-  EXPECT_EQ(names_of(compress::quantisation_plan(net, 4, {"fc1", "fc3*"}, true, false)), (Names{"fc2.weight", "fc2.bias", "fc.weight", "fc.bias"}));
-  EXPECT_EQ(caught<ConfigError>([&] { compress::quantisation_plan(net, 4, {"conv1"}, false, false); }).line, "knobs.skip: no parameter of the student is called 'conv1'");
-  EXPECT_EQ(caught<ConfigError>([&] { compress::quantisation_plan(net, 4, {"fc*"}, false, false); }).line, "knobs: no tensor of the student is left to quantise");
+  EXPECT_EQ(names_of(compress::quantisation_plan(net, 4, {"fc1", "fc3*"}, true, false)),
+            (Names{"fc2.weight", "fc2.bias", "fc.weight", "fc.bias"}));
+  EXPECT_EQ(caught<ConfigError>([&] { compress::quantisation_plan(net, 4, {"conv1"}, false, false); }).line,
+            "knobs.skip: no parameter of the student is called 'conv1'");
+  EXPECT_EQ(caught<ConfigError>([&] { compress::quantisation_plan(net, 4, {"fc*"}, false, false); }).line,
+            "knobs: no tensor of the student is left to quantise");
 }
 
 TEST_F(QuantDistillTest, TheFileHoldsFewLevelsAndRuns) {
   for (const std::string algorithm : {"qd", "dq", "ptq"}) {
-    const Outcome outcome = run(compress::quant_distill(), algorithm, {"student.net=mlp-32", "knobs.algorithm=" + algorithm, "knobs.bits=2", "knobs.bucket=32", "knobs.points_lr=0.01"});
+    const Outcome outcome = run(
+        compress::quant_distill(), algorithm,
+        {"student.net=mlp-32", "knobs.algorithm=" + algorithm, "knobs.bits=2", "knobs.bucket=32", "knobs.points_lr=0.01"});
     EXPECT_FALSE(file_exists(scratch.file(algorithm) + "/student.safetensors"));
     const Model model = load_model(scratch.file(algorithm));
     for (size_t i = 0; i < model.net.params().size(); ++i) {
@@ -45,7 +51,8 @@ TEST_F(QuantDistillTest, TheFileHoldsFewLevelsAndRuns) {
     EXPECT_LT(outcome.metrics.at("bytes"), outcome.metrics.at("float.bytes"));
     EXPECT_GT(outcome.metrics.at("huffman_bits"), 0.9);
     EXPECT_LE(outcome.metrics.at("huffman_bits"), 2);
-    EXPECT_TRUE(outcome.metrics.count("ptq2.accuracy") && outcome.metrics.count("ptq8.bytes") && outcome.metrics.count("ptq4.accuracy_whole"));
+    EXPECT_TRUE(outcome.metrics.count("ptq2.accuracy") && outcome.metrics.count("ptq8.bytes") &&
+                outcome.metrics.count("ptq4.accuracy_whole"));
   }
 }
 
@@ -58,10 +65,19 @@ TEST_F(QuantDistillTest, SixteenBitsTrainLikeFloats) {
 TEST_F(QuantDistillTest, EveryVariantIsAnotherStudent) {
   const std::vector<std::string> base = {"knobs.bits=2", "knobs.bucket=32", "knobs.compare=[]", "train.epochs=3"};
   const std::vector<std::pair<std::string, std::vector<std::string>>> variants = {
-      {"plain", {}}, {"warm", {"knobs.warm=0.5"}}, {"stochastic", {"knobs.rounding=stochastic"}}, {"vectors", {"knobs.vectors=true"}}, {"ends", {"knobs.float_ends=true"}},
-      {"allocated", {"knobs.allocation=gradient", "knobs.vectors=true"}}, {"labels", {"knobs.lambda=0.0"}}, {"whole", {"knobs.bucket=0"}},
-      {"dq", {"knobs.algorithm=dq", "knobs.points_lr=0.01"}}, {"dq3", {"knobs.algorithm=dq", "knobs.points=3", "knobs.points_lr=0.01"}}, {"even", {"knobs.algorithm=dq", "knobs.init=uniform", "knobs.points_lr=0.01"}},
-      {"itself", {"knobs.algorithm=dq", "knobs.dq_teacher=student", "knobs.points_lr=0.01"}}, {"dq-allocated", {"knobs.algorithm=dq", "knobs.allocation=gradient", "knobs.points_lr=0.01"}}};
+      {"plain", {}},
+      {"warm", {"knobs.warm=0.5"}},
+      {"stochastic", {"knobs.rounding=stochastic"}},
+      {"vectors", {"knobs.vectors=true"}},
+      {"ends", {"knobs.float_ends=true"}},
+      {"allocated", {"knobs.allocation=gradient", "knobs.vectors=true"}},
+      {"labels", {"knobs.lambda=0.0"}},
+      {"whole", {"knobs.bucket=0"}},
+      {"dq", {"knobs.algorithm=dq", "knobs.points_lr=0.01"}},
+      {"dq3", {"knobs.algorithm=dq", "knobs.points=3", "knobs.points_lr=0.01"}},
+      {"even", {"knobs.algorithm=dq", "knobs.init=uniform", "knobs.points_lr=0.01"}},
+      {"itself", {"knobs.algorithm=dq", "knobs.dq_teacher=student", "knobs.points_lr=0.01"}},
+      {"dq-allocated", {"knobs.algorithm=dq", "knobs.allocation=gradient", "knobs.points_lr=0.01"}}};
   std::set<std::string> files;
   for (const auto& [name, sets] : variants) {
     std::vector<std::string> all = base;
@@ -72,7 +88,9 @@ TEST_F(QuantDistillTest, EveryVariantIsAnotherStudent) {
 }
 
 TEST_F(QuantDistillTest, LearntPointsLowerTheLoss) {
-  run(compress::quant_distill(), "dq", {"knobs.algorithm=dq", "knobs.bits=1", "knobs.bucket=0", "knobs.compare=[]", "knobs.points_lr=0.05", "knobs.points_epochs=20", "train.epochs=10", "teacher.kind=random"});
+  run(compress::quant_distill(), "dq",
+      {"knobs.algorithm=dq", "knobs.bits=1", "knobs.bucket=0", "knobs.compare=[]", "knobs.points_lr=0.05", "knobs.points_epochs=20",
+       "train.epochs=10", "teacher.kind=random"});
   std::ifstream log(scratch.file("dq") + "/metrics.jsonl");
   std::vector<double> losses;
   for (std::string line; std::getline(log, line);) {
@@ -85,7 +103,13 @@ TEST_F(QuantDistillTest, LearntPointsLowerTheLoss) {
 
 TEST_F(QuantDistillTest, ResumesToTheBit) {
   for (const std::string algorithm : {"qd", "dq"}) {
-    const std::vector<std::string> sets = {"run.checkpoint_seconds=0.0", "knobs.algorithm=" + algorithm, "knobs.rounding=stochastic", "knobs.points_lr=0.01", "knobs.points_epochs=3", "knobs.compare=[]", "knobs.bits=2"};
+    const std::vector<std::string> sets = {"run.checkpoint_seconds=0.0",
+                                           "knobs.algorithm=" + algorithm,
+                                           "knobs.rounding=stochastic",
+                                           "knobs.points_lr=0.01",
+                                           "knobs.points_epochs=3",
+                                           "knobs.compare=[]",
+                                           "knobs.bits=2"};
     run(compress::quant_distill(), "unbroken-" + algorithm, sets);
     install_interrupt_handler();
     for (bool resume = false, done = false; !done; resume = true) {
@@ -97,7 +121,8 @@ TEST_F(QuantDistillTest, ResumesToTheBit) {
       }
       clear_interrupt();
     }
-    EXPECT_EQ(read_file(scratch.file("unbroken-" + algorithm) + "/student.packed"), read_file(scratch.file("broken-" + algorithm) + "/student.packed"));
+    EXPECT_EQ(read_file(scratch.file("unbroken-" + algorithm) + "/student.packed"),
+              read_file(scratch.file("broken-" + algorithm) + "/student.packed"));
   }
 }
 
@@ -112,7 +137,8 @@ TEST_F(QuantDistillTest, EvaluationsSeeTheQuantisedWeights) {
   DataKnobs data;
   data.train = 96, data.test = 60, data.validation = 60;
   const Dataset validation = load_splits(data, Seed(0).stream("data")).validation;
-  const Scores scores = score_classifier(predict_logits(load_model(scratch.file("best")).net, prepared_inputs(validation)), validation.labels);
+  const Scores scores = score_classifier(predict_logits(load_model(scratch.file("best")).net, prepared_inputs(validation)),
+                                         validation.labels);
   EXPECT_NEAR(100 * scores.accuracy, best, 1e-9);
 }
 
@@ -122,12 +148,15 @@ TEST_F(QuantDistillTest, TimesDepth) {
 }
 
 TEST_F(QuantDistillTest, RefusesBadInput) {
-  const auto refused = [&](const std::vector<std::string>& sets) { return caught<ConfigError>([&] { run(compress::quant_distill(), "bad", sets); }).line; };
+  const auto refused = [&](const std::vector<std::string>& sets) {
+    return caught<ConfigError>([&] { run(compress::quant_distill(), "bad", sets); }).line;
+  };
   EXPECT_NE(refused({"knobs.bits=0"}).find("knobs.bits"), std::string::npos);
   EXPECT_NE(refused({"knobs.bucket=1"}).find("a bucket of 1 would keep every weight as its own scale"), std::string::npos);
   EXPECT_NE(refused({"knobs.points=1", "knobs.algorithm=dq"}).find("expected 2 to 65536"), std::string::npos);
   EXPECT_NE(refused({"knobs.depths=[2,4]"}).find("knobs.depths"), std::string::npos);
-  EXPECT_NE(refused({"knobs.algorithm=dq", "train.keep=best", "data.validation=60"}).find("train.keep: points are kept"), std::string::npos);
+  EXPECT_NE(refused({"knobs.algorithm=dq", "train.keep=best", "data.validation=60"}).find("train.keep: points are kept"),
+            std::string::npos);
   EXPECT_FALSE(file_exists(scratch.file("bad") + "/student.packed"));
 }
 

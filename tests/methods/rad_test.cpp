@@ -42,10 +42,16 @@ TEST_F(RadTest, AsksAboutTheChosenPointsOnly) {
 }
 
 TEST_F(RadTest, RefusesWhatCannotBe) {
-  EXPECT_NE(caught<ConfigError>([&] { run(blackbox::rad(), "large", with({"knobs.budget=65"})); }).line.find("the pool has 64 points"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([&] { run(blackbox::rad(), "blind", with({"data.validation=0"})); }).line.find("measured on a validation part"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([&] { run(blackbox::rad(), "full", with({"knobs.labelled=96"})); }).line.find("no point is left"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([&] { run(blackbox::rad(), "few", with({"knobs.labelled=97"})); }).line.find("96 training rows have a label"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] { run(blackbox::rad(), "large", with({"knobs.budget=65"})); }).line.find("the pool has 64 points"),
+            std::string::npos);
+  EXPECT_NE(
+      caught<ConfigError>([&] { run(blackbox::rad(), "blind", with({"data.validation=0"})); }).line.find("measured on a validation part"),
+      std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] { run(blackbox::rad(), "full", with({"knobs.labelled=96"})); }).line.find("no point is left"),
+            std::string::npos);
+  EXPECT_NE(
+      caught<ConfigError>([&] { run(blackbox::rad(), "few", with({"knobs.labelled=97"})); }).line.find("96 training rows have a label"),
+      std::string::npos);
 }
 
 }  // namespace

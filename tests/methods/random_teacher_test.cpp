@@ -56,9 +56,12 @@ TEST(RandomTeacher, BarrierByHand) {
 }
 
 TEST_F(RandomTeacherTest, WithoutBatchNormACopyStays) {
-  run(features::random_teacher(), "one", with({"student.net=mlp-8", "knobs.alpha=0.0", "knobs.loss=mse", "train.epochs=1", "train.optimiser=sgd", "knobs.probe=false"}));
-  run(features::random_teacher(), "many", with({"student.net=mlp-8", "knobs.alpha=0.0", "knobs.loss=mse", "train.epochs=5", "train.optimiser=sgd", "knobs.probe=false"}));
-  const TensorMap one = load_model(scratch.file("one") + "/student.safetensors").net.named_tensors(), many = load_model(scratch.file("many") + "/student.safetensors").net.named_tensors();
+  run(features::random_teacher(), "one",
+      with({"student.net=mlp-8", "knobs.alpha=0.0", "knobs.loss=mse", "train.epochs=1", "train.optimiser=sgd", "knobs.probe=false"}));
+  run(features::random_teacher(), "many",
+      with({"student.net=mlp-8", "knobs.alpha=0.0", "knobs.loss=mse", "train.epochs=5", "train.optimiser=sgd", "knobs.probe=false"}));
+  const TensorMap one = load_model(scratch.file("one") + "/student.safetensors").net.named_tensors(),
+                  many = load_model(scratch.file("many") + "/student.safetensors").net.named_tensors();
   for (const auto& [name, value] : one) EXPECT_LT((value - many.at(name)).abs().max().item<double>(), 1e-5) << name;
 }
 
@@ -73,17 +76,28 @@ TEST_F(RandomTeacherTest, TheTeacherStaysAsItWasDrawn) {
 }
 
 TEST_F(RandomTeacherTest, ProbesItsEncoders) {
-  const Outcome outcome = run(features::random_teacher(), "probes", with({"transfer.source=digits", "transfer.train=90", "transfer.test=40"}));
+  const Outcome outcome = run(features::random_teacher(), "probes",
+                              with({"transfer.source=digits", "transfer.train=90", "transfer.test=40"}));
   for (const std::string name : {"student", "teacher", "start", "teacher_untouched"})
-    for (const std::string end : {"", "_transfer"}) EXPECT_GT(outcome.metrics.at("probe_" + name + end) + outcome.metrics.at("knn_" + name + end), 20) << name << end;
+    for (const std::string end : {"", "_transfer"})
+      EXPECT_GT(outcome.metrics.at("probe_" + name + end) + outcome.metrics.at("knn_" + name + end), 20) << name << end;
   EXPECT_DOUBLE_EQ(outcome.metrics.at("gain"), outcome.metrics.at("probe_student") - outcome.metrics.at("probe_teacher"));
   EXPECT_NEAR(outcome.metrics.at("accuracy"), outcome.metrics.at("probe_student"), 1e-6);  // what is kept decides by its probe
 }
 
 TEST_F(RandomTeacherTest, EveryChoiceTrainsAnotherStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.alpha=0.0"}, {"knobs.alpha=1.0"}, {"knobs.start=neighbourhood"}, {"knobs.loss=mse"}, {"knobs.temperature_teacher=0.5"}, {"knobs.temperature_student=0.5"},
-                                                         {"knobs.normalise_prototypes=false"}, {"knobs.teacher_statistics=batch"}, {"knobs.inputs=noise"}, {"knobs.alpha=1.0", "knobs.teacher_net=cnn-5-10"}};
+  const std::vector<std::vector<std::string>> choices = {{},
+                                                         {"knobs.alpha=0.0"},
+                                                         {"knobs.alpha=1.0"},
+                                                         {"knobs.start=neighbourhood"},
+                                                         {"knobs.loss=mse"},
+                                                         {"knobs.temperature_teacher=0.5"},
+                                                         {"knobs.temperature_student=0.5"},
+                                                         {"knobs.normalise_prototypes=false"},
+                                                         {"knobs.teacher_statistics=batch"},
+                                                         {"knobs.inputs=noise"},
+                                                         {"knobs.alpha=1.0", "knobs.teacher_net=cnn-5-10"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     run(features::random_teacher(), std::to_string(i), with(choices[i]));
     students.insert(student(std::to_string(i)));
@@ -92,11 +106,15 @@ TEST_F(RandomTeacherTest, EveryChoiceTrainsAnotherStudent) {
 }
 
 TEST_F(RandomTeacherTest, StudiesItsCheckpoint) {
-  const Outcome outcome = run(features::random_teacher(), "study", with({"student.net=mlp-16", "knobs.prune_rounds=2", "knobs.prune_share=0.5", "knobs.barrier=true", "knobs.plane=3", "supervised.epochs=3"}));
+  const Outcome outcome = run(features::random_teacher(), "study",
+                              with({"student.net=mlp-16", "knobs.prune_rounds=2", "knobs.prune_share=0.5", "knobs.barrier=true",
+                                    "knobs.plane=3", "supervised.epochs=3"}));
   EXPECT_NEAR(outcome.metrics.at("lottery_sparsity"), 75, 0.5);
   EXPECT_GT(outcome.metrics.at("lottery_student"), 5);
   EXPECT_TRUE(outcome.metrics.count("barrier_student") && outcome.metrics.count("barrier_start"));
-  const auto is_surface = [](const nlohmann::json& panel) { return panel["kind"] == "heatmap" && panel["values"].size() == 3 && panel["values"][0].size() == 3; };
+  const auto is_surface = [](const nlohmann::json& panel) {
+    return panel["kind"] == "heatmap" && panel["values"].size() == 3 && panel["values"][0].size() == 3;
+  };
   EXPECT_TRUE(std::any_of(outcome.panels.begin(), outcome.panels.end(), is_surface));
 }
 
@@ -117,12 +135,17 @@ TEST_F(RandomTeacherTest, ResumesToTheBit) {
 }
 
 TEST_F(RandomTeacherTest, RefusesWhatCannotWork) {
-  const auto refused = [&](const std::string& set) { return caught<ConfigError>([&] { run(features::random_teacher(), "refused" + set.substr(6, 5), with({set})); }).line; };
+  const auto refused = [&](const std::string& set) {
+    return caught<ConfigError>([&] { run(features::random_teacher(), "refused" + set.substr(6, 5), with({set})); }).line;
+  };
   EXPECT_NE(refused("knobs.alpha=1.5").find("knobs.alpha"), std::string::npos);
   EXPECT_NE(refused("knobs.alpha=-0.1").find("knobs.alpha"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([&] { run(features::random_teacher(), "one", {"knobs.prototypes=1"}); }).line.find("knobs.prototypes"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] { run(features::random_teacher(), "one", {"knobs.prototypes=1"}); }).line.find("knobs.prototypes"),
+            std::string::npos);
   EXPECT_NE(refused("knobs.teacher_net=cnn-5-10").find("knobs.teacher_net: a cnn-3-6 cannot start near a cnn-5-10"), std::string::npos);
-  const auto size = caught<ConfigError>([&] { run(features::random_teacher(), "size", with({"transfer.source=digits", "transfer.resize=4"})); });
+  const auto size = caught<ConfigError>([&] {
+    run(features::random_teacher(), "size", with({"transfer.source=digits", "transfer.resize=4"}));
+  });
   EXPECT_NE(size.line.find("the encoder reads [1,8,8], digits has [1,4,4]"), std::string::npos) << size.line;
 }
 

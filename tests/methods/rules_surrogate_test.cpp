@@ -70,9 +70,7 @@ TEST_F(RulesSurrogateTest, FindsTheColumnsAndFollowsTheBlackBox) {
   EXPECT_EQ(load_model(scratch.file("whole") + "/student").net.spec().at("arch"), "autoencoder-16-8-gate");
 }
 
-TEST_F(RulesSurrogateTest, TheSameSeedSaysTheSame) {
-  EXPECT_EQ(run("first").metrics, run("second").metrics);
-}
+TEST_F(RulesSurrogateTest, TheSameSeedSaysTheSame) { EXPECT_EQ(run("first").metrics, run("second").metrics); }
 
 TEST_F(RulesSurrogateTest, ATeacherOfPredictionsAloneIsEnough) {
   const std::string teacher = "[teacher]\nkind = \"train\"\nnet = \"mlp-8\"\nshow = \"logits\"\n";
@@ -85,7 +83,8 @@ TEST_F(RulesSurrogateTest, ATeacherOfPredictionsAloneIsEnough) {
 }
 
 TEST_F(RulesSurrogateTest, ManyColumnsAreShuffledInBlocks) {
-  const Outcome alone = run("alone", {"knobs.methods=[\"permutation\"]"}), blocks = run("blocks", {"knobs.methods=[\"permutation\"]", "knobs.blocks_above=10"});
+  const Outcome alone = run("alone", {"knobs.methods=[\"permutation\"]"}),
+                blocks = run("blocks", {"knobs.methods=[\"permutation\"]", "knobs.blocks_above=10"});
   EXPECT_GE(blocks.metrics.at("found_linear"), 6);
   EXPECT_NE(blocks.metrics.at("asked"), alone.metrics.at("asked"));
 }
@@ -106,8 +105,12 @@ TEST_F(RulesSurrogateTest, BadTables) {
   }
   write_file(scratch.file("twice.csv"), twice);
   write_file(scratch.file("gone.csv"), gone);
-  EXPECT_NE(error("twice", {"data.source=" + scratch.file("twice.csv"), "data.label=y", "data.validation=20"}).find("two columns are called 'sex=Male'"), std::string::npos);
-  EXPECT_NE(error("gone", {"data.source=" + scratch.file("gone.csv"), "data.label=y", "data.validation=20"}).find("column 'b' has no value"), std::string::npos);
+  EXPECT_NE(error("twice", {"data.source=" + scratch.file("twice.csv"), "data.label=y", "data.validation=20"})
+                .find("two columns are called 'sex=Male'"),
+            std::string::npos);
+  EXPECT_NE(
+      error("gone", {"data.source=" + scratch.file("gone.csv"), "data.label=y", "data.validation=20"}).find("column 'b' has no value"),
+      std::string::npos);
 }
 
 TEST(BlackBox, ProbabilitiesAreChecked) {
@@ -145,7 +148,8 @@ TEST(BlackBox, LooksInsideALinearNet) {
 }
 
 TEST(BlackBox, AutoencodersOfEveryForm) {
-  for (const std::string name : {"autoencoder-6", "autoencoder-8-4-gate-drop0.2", "autoencoder-8-4-softmax", "autoencoder-4-conv", "autoencoder-8-4-conv-gate"}) {
+  for (const std::string name :
+       {"autoencoder-6", "autoencoder-8-4-gate-drop0.2", "autoencoder-8-4-softmax", "autoencoder-4-conv", "autoencoder-8-4-conv-gate"}) {
     const Net net = make_net(name, {9}, 3, Seed(0));
     Taps taps;
     taps.wanted = {"latent", "reconstruction"};

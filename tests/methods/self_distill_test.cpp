@@ -49,7 +49,8 @@ TEST_F(SelfDistillTest, TheEstimateTakesTwoTrainingsAGenerationAndAGridAsManyAsI
   EXPECT_EQ(optimal.metrics.at("trainings"), 5);
   EXPECT_GE(optimal.metrics.at("gt_weight2"), 0);
   EXPECT_LE(optimal.metrics.at("gt_weight2"), 1);
-  const Outcome grid = run(self::self_distill(), "grid", with({"knobs.choose=grid", "knobs.grid=3", "knobs.generations=2", "knobs.keep_generation=best"}));
+  const Outcome grid = run(self::self_distill(), "grid",
+                           with({"knobs.choose=grid", "knobs.grid=3", "knobs.generations=2", "knobs.keep_generation=best"}));
   EXPECT_EQ(grid.metrics.at("trainings"), 4);
   EXPECT_GE(grid.metrics.at("rank_of_estimate"), 1);
   EXPECT_LE(grid.metrics.at("rank_of_estimate"), 3);
@@ -59,7 +60,8 @@ TEST_F(SelfDistillTest, TheEstimateTakesTwoTrainingsAGenerationAndAGridAsManyAsI
 
 TEST_F(SelfDistillTest, KnobsChangeTheStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.gt_weight=[0.0]"}, {"knobs.gt_weight=[1.0]"}, {"knobs.reg=0.0"}, {"knobs.reg_form=plain"}, {"knobs.generations=2"}};
+  const std::vector<std::vector<std::string>> choices = {
+      {}, {"knobs.gt_weight=[0.0]"}, {"knobs.gt_weight=[1.0]"}, {"knobs.reg=0.0"}, {"knobs.reg_form=plain"}, {"knobs.generations=2"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     run(self::self_distill(), std::to_string(i), with(choices[i]));
     students.insert(student(std::to_string(i)));
@@ -84,7 +86,10 @@ TEST_F(SelfDistillTest, AKernelMachineIsAModelLikeAnyOther) {
 }
 
 TEST_F(SelfDistillTest, TheSineNeedsNoData) {
-  retort::Run run(Recipe::parse("method = \"self-distill\"\n[knobs]\nmodel = \"sine\"\ngamma = 40\nlambda = 0.1\ndraws = 5\ngenerations = 6\n", "sine.toml", {"run.dir=" + scratch.file("sine")}), false);
+  retort::Run run(
+      Recipe::parse("method = \"self-distill\"\n[knobs]\nmodel = \"sine\"\ngamma = 40\nlambda = 0.1\ndraws = 5\ngenerations = 6\n",
+                    "sine.toml", {"run.dir=" + scratch.file("sine")}),
+      false);
   run.quiet = true;
   self::self_distill().run(run);
   EXPECT_EQ(run.outcome.metrics.at("identity_violations"), 0);
@@ -117,7 +122,8 @@ TEST_F(SelfDistillTest, RefusesWhatCannotBe) {
     return said;
   };
   EXPECT_NE(line("weight", {"knobs.gt_weight=[1.5]"}).find("knobs.gt_weight: expected a number from 0 to 1, found 1.5"), std::string::npos);
-  EXPECT_NE(line("optimal", {"knobs.choose=optimal"}).find("knobs.choose: \"optimal\" needs a validation part to choose on"), std::string::npos);
+  EXPECT_NE(line("optimal", {"knobs.choose=optimal"}).find("knobs.choose: \"optimal\" needs a validation part to choose on"),
+            std::string::npos);
   EXPECT_NE(line("best", {"knobs.keep_generation=best"}).find("\"best\" needs a validation part"), std::string::npos);
   EXPECT_NE(line("lambda", {"knobs.model=kernel", "knobs.lambda=0.0"}).find("knobs.lambda"), std::string::npos);
   EXPECT_NE(line("empty", {"knobs.gt_weight=[]"}).find("the list is empty"), std::string::npos);

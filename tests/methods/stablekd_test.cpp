@@ -47,15 +47,23 @@ TEST(StableKd, CutsAreStagesOfEqualShare) {
   const auto stages = features::cut_points(small, *resnet, 4, {}, {});
   EXPECT_EQ(stages[0].student, "stage1");
   EXPECT_EQ(stages[2].teacher, "stage3");
-  EXPECT_NE(caught<ConfigError>([&] { features::cut_points(small, *resnet, 6, {}, {}); }).line.find("6 blocks need 5 cuts, and the student has 3 places"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([&] { features::cut_points(small, *resnet, 2, {"stage1"}, {"stage3"}); }).line.find("cut 1 (stage1 of the student, stage3 of the teacher): no linear map"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([&] { features::cut_points(small, *resnet, 3, {"stage1"}, {}); }).line.find("1 layers for the 2 cuts"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] {
+              features::cut_points(small, *resnet, 6, {}, {});
+            }).line.find("6 blocks need 5 cuts, and the student has 3 places"),
+            std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] {
+              features::cut_points(small, *resnet, 2, {"stage1"}, {"stage3"});
+            }).line.find("cut 1 (stage1 of the student, stage3 of the teacher): no linear map"),
+            std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] { features::cut_points(small, *resnet, 3, {"stage1"}, {}); }).line.find("1 layers for the 2 cuts"),
+            std::string::npos);
 }
 
 class StableKdTest : public MethodTest {
  protected:
   static std::vector<std::string> deep(std::vector<std::string> sets = {}) {
-    const std::vector<std::string> base = {"teacher.net=mlp-12-12-12-12", "student.net=mlp-6-6-6-6", "data.validation=40", "train.epochs=5"};
+    const std::vector<std::string> base = {"teacher.net=mlp-12-12-12-12", "student.net=mlp-6-6-6-6", "data.validation=40",
+                                           "train.epochs=5"};
     sets.insert(sets.begin(), base.begin(), base.end());
     return sets;
   }
@@ -88,7 +96,8 @@ class Probe : public BlockObjective {
 };
 
 // Runs one step with `look` on it.
-void probe(Scratch& scratch, const std::vector<std::string>& more, const std::function<void(Probe&, const Step&)>& look, bool same_weights = false) {
+void probe(Scratch& scratch, const std::vector<std::string>& more, const std::function<void(Probe&, const Step&)>& look,
+           bool same_weights = false) {
   std::vector<std::string> sets = more;
   sets.push_back("run.dir=" + scratch.file("probe"));
   sets.push_back("run.max_steps=1");
@@ -117,7 +126,8 @@ TEST_F(StableKdTest, NoGradientCrossesABoundary) {
       for (const auto& one : loss.terms()) {
         if (one.name != term) continue;
         const auto found = torch::autograd::grad({one.value}, student.params(), {}, true, false, true);
-        for (size_t i = 0; i < found.size(); ++i) moves[student.param_names()[i]] = found[i].defined() && found[i].abs().max().item<double>() > 0;
+        for (size_t i = 0; i < found.size(); ++i)
+          moves[student.param_names()[i]] = found[i].defined() && found[i].abs().max().item<double>() > 0;
       }
       return moves;
     };
@@ -140,12 +150,15 @@ TEST_F(StableKdTest, NoGradientCrossesABoundary) {
 }
 
 TEST_F(StableKdTest, TheTeacherItselfHasNothingToLearn) {
-  probe(scratch, deep({"student.net=mlp-12-12-12-12"}), [](Probe& objective, const Step& step) {
-    const Loss loss = objective.losses_of(step.trainer.student(), {1, 2, 3, 4}, step.batch, step.teacher, {});
-    for (const auto& term : loss.terms())
-      if (term.name == "features" || term.name == "kd") EXPECT_LT(std::abs(term.value.item<double>()), 1e-6) << term.name;
-    EXPECT_FALSE(step.trainer.student().spec().contains("maps"));  // nothing to adapt
-  }, /*same_weights=*/true);
+  probe(
+      scratch, deep({"student.net=mlp-12-12-12-12"}),
+      [](Probe& objective, const Step& step) {
+        const Loss loss = objective.losses_of(step.trainer.student(), {1, 2, 3, 4}, step.batch, step.teacher, {});
+        for (const auto& term : loss.terms())
+          if (term.name == "features" || term.name == "kd") EXPECT_LT(std::abs(term.value.item<double>()), 1e-6) << term.name;
+        EXPECT_FALSE(step.trainer.student().spec().contains("maps"));  // nothing to adapt
+      },
+      /*same_weights=*/true);
 }
 
 // Before the merge the teacher-wide detour out and in again; after it one map in the student: the same numbers.
@@ -171,14 +184,24 @@ TEST_F(StableKdTest, TheStudentEndsWithItsOwnArchitecture) {
   EXPECT_GT(outcome.metrics.at("gradient_noise_at_start"), 0);
   EXPECT_GE(outcome.metrics.at("validation_by_75"), 0);
   // A convolutional student keeps its maps, and is found again with them.
-  run(features::stablekd(), "cnn", {"teacher.net=cnn-6-8-10", "student.net=cnn-3-4-5", "data.validation=40", "knobs.blocks=3", "train.epochs=3"});
+  run(features::stablekd(), "cnn",
+      {"teacher.net=cnn-6-8-10", "student.net=cnn-3-4-5", "data.validation=40", "knobs.blocks=3", "train.epochs=3"});
   EXPECT_TRUE(load_model(scratch.file("cnn") + "/student").net.spec().contains("maps"));
 }
 
 TEST_F(StableKdTest, EveryChoiceTrainsAnotherStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.merge=front"}, {"knobs.merge=back"}, {"knobs.merge=never"}, {"knobs.merge=whole", "knobs.inner=1.0"}, {"knobs.fold=false"}, {"knobs.fold=false", "knobs.adapter=mlp"},
-                                                         {"knobs.inner=0.1"}, {"knobs.feature_weight=0.3"}, {"knobs.blocks=2"}, {"knobs.student_layers=[\"hidden1\",\"hidden2\",\"hidden4\"]"}};
+  const std::vector<std::vector<std::string>> choices = {{},
+                                                         {"knobs.merge=front"},
+                                                         {"knobs.merge=back"},
+                                                         {"knobs.merge=never"},
+                                                         {"knobs.merge=whole", "knobs.inner=1.0"},
+                                                         {"knobs.fold=false"},
+                                                         {"knobs.fold=false", "knobs.adapter=mlp"},
+                                                         {"knobs.inner=0.1"},
+                                                         {"knobs.feature_weight=0.3"},
+                                                         {"knobs.blocks=2"},
+                                                         {"knobs.student_layers=[\"hidden1\",\"hidden2\",\"hidden4\"]"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     run(features::stablekd(), std::to_string(i), deep(choices[i]));
     students.insert(student(std::to_string(i)));
@@ -187,8 +210,10 @@ TEST_F(StableKdTest, EveryChoiceTrainsAnotherStudent) {
 }
 
 TEST_F(StableKdTest, MeasuringChangesNothing) {
-  run(features::stablekd(), "measured", {"student.net=cnn-3-4-5", "teacher.net=cnn-6-8-10", "knobs.blocks=3", "train.epochs=4", "data.validation=40"});
-  run(features::stablekd(), "not", {"student.net=cnn-3-4-5", "teacher.net=cnn-6-8-10", "knobs.blocks=3", "train.epochs=4", "data.validation=40", "knobs.noise=false"});
+  run(features::stablekd(), "measured",
+      {"student.net=cnn-3-4-5", "teacher.net=cnn-6-8-10", "knobs.blocks=3", "train.epochs=4", "data.validation=40"});
+  run(features::stablekd(), "not",
+      {"student.net=cnn-3-4-5", "teacher.net=cnn-6-8-10", "knobs.blocks=3", "train.epochs=4", "data.validation=40", "knobs.noise=false"});
   EXPECT_EQ(student("measured"), student("not"));
 }
 
@@ -213,12 +238,15 @@ TEST_F(StableKdTest, ResumesToTheBit) {
 
 TEST_F(StableKdTest, RefusesWhatDoesNotFit) {
   int folder = 0;
-  const auto line = [&](std::vector<std::string> sets) { return caught<ConfigError>([&] { run(features::stablekd(), fmt::format("refused{}", ++folder), deep(std::move(sets))); }).line; };
+  const auto line = [&](std::vector<std::string> sets) {
+    return caught<ConfigError>([&] { run(features::stablekd(), fmt::format("refused{}", ++folder), deep(std::move(sets))); }).line;
+  };
   EXPECT_NE(line({"knobs.adapter=mlp"}).find("only linear adapters can be folded"), std::string::npos);
   EXPECT_NE(line({"knobs.blocks=6"}).find("6 blocks need 5 cuts, and the student has 4 places"), std::string::npos);
   EXPECT_NE(line({"knobs.apart=0.6", "knobs.merged=0.5"}).find("more than the whole"), std::string::npos);
   EXPECT_NE(line({"train.epochs=2"}).find("2 epochs for 3 stages"), std::string::npos);
-  EXPECT_NE(line({"student.net=cnn-3-6", "knobs.blocks=2"}).find("cut 1 (stage1 of the student, hidden2 of the teacher)"), std::string::npos);
+  EXPECT_NE(line({"student.net=cnn-3-6", "knobs.blocks=2"}).find("cut 1 (stage1 of the student, hidden2 of the teacher)"),
+            std::string::npos);
 }
 
 }  // namespace

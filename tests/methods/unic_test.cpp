@@ -12,7 +12,9 @@ namespace {
 
 using UnicTest = MethodTest;
 
-const std::vector<std::string> kTwo = {"data.turn=true", "data.validation=30", "teachers.a.net=mlp-12", "teachers.b.net=mlp-10", "teachers.b.label=rotation", "knobs.hidden=8", "knobs.hidden_last=8"};
+const std::vector<std::string> kTwo = {"data.turn=true",        "data.validation=30",        "teachers.a.net=mlp-12",
+                                       "teachers.b.net=mlp-10", "teachers.b.label=rotation", "knobs.hidden=8",
+                                       "knobs.hidden_last=8"};
 
 std::vector<std::string> with(const Scratch& scratch, const std::vector<std::string>& sets) {
   std::vector<std::string> all = kTwo;
@@ -28,13 +30,16 @@ TEST(Unic, DistanceByHand) {
   EXPECT_NEAR(features::distance_rows(p, t, {0, 1, 0.5})[0].item<double>(), 0.75, 1e-6);
   const Tensor tokens = at::stack({p, t}, 1), same = at::stack({p, p}, 1);  // one token is met, the other not
   EXPECT_NEAR(features::distance_rows(tokens, same)[0].item<double>(), 0.375, 1e-6);
-  EXPECT_EQ(caught<ConfigError>([&] { features::distance_rows(p, tokens); }).line, "distance_rows: prediction [1, 2] against target [1, 2, 2]");
+  EXPECT_EQ(caught<ConfigError>([&] { features::distance_rows(p, tokens); }).line,
+            "distance_rows: prediction [1, 2] against target [1, 2, 2]");
 }
 
 TEST(Unic, DropsAllTeachersNoneOrSome) {
   const Tensor losses = at::empty({400, 3}, at::kFloat).uniform_(0, 1, Seed(1).generator()), ids = at::arange(400);
-  EXPECT_NEAR(features::kept_mean(losses, features::kept_teachers(losses, ids, 0, Seed(2))).item<double>(), losses.mean().item<double>(), 1e-6);
-  EXPECT_NEAR(features::kept_mean(losses, features::kept_teachers(losses, ids, 1, Seed(2))).item<double>(), std::get<0>(losses.max(1)).mean().item<double>(), 1e-6);
+  EXPECT_NEAR(features::kept_mean(losses, features::kept_teachers(losses, ids, 0, Seed(2))).item<double>(), losses.mean().item<double>(),
+              1e-6);
+  EXPECT_NEAR(features::kept_mean(losses, features::kept_teachers(losses, ids, 1, Seed(2))).item<double>(),
+              std::get<0>(losses.max(1)).mean().item<double>(), 1e-6);
   const Tensor kept = features::kept_teachers(losses, ids, 0.5, Seed(2));
   EXPECT_EQ(kept.gather(1, losses.argmax(1, true)).min().item<float>(), 1);  // the hardest stays
   EXPECT_NEAR(kept.sum().item<double>() / 400, 2, 0.15);                     // and half of the other two
@@ -63,9 +68,11 @@ TEST(Unic, PatchesAreResizedOnSquareGrids) {
 }
 
 TEST_F(UnicTest, JudgesEveryEncoderOnEveryTask) {
-  const Outcome outcome = run(features::unic(), "unic", with(scratch, {"student.net=mlp-12", "knobs.tasks=[\"label\",\"rotation\"]", "train.epochs=3"}));
+  const Outcome outcome = run(features::unic(), "unic",
+                              with(scratch, {"student.net=mlp-12", "knobs.tasks=[\"label\",\"rotation\"]", "train.epochs=3"}));
   for (const std::string who : {"", "a_", "b_", "concatenation_"})
-    for (const std::string what : {"linear_label", "knn_rotation", "linear_mean"}) EXPECT_GT(outcome.metrics.at(who + what), 5) << who << what;
+    for (const std::string what : {"linear_label", "knn_rotation", "linear_mean"})
+      EXPECT_GT(outcome.metrics.at(who + what), 5) << who << what;
   EXPECT_NEAR(outcome.metrics.at("accuracy"), outcome.metrics.at("linear_label"), 1e-6);  // what is kept decides by its readout
   EXPECT_GT(term("unic", "a"), 0);
   EXPECT_GT(term("unic", "b"), 0);
@@ -73,8 +80,18 @@ TEST_F(UnicTest, JudgesEveryEncoderOnEveryTask) {
 
 TEST_F(UnicTest, EveryChoiceTrainsAnotherStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.drop=0.0"}, {"knobs.drop=1.0"}, {"knobs.cosine=0.0"}, {"knobs.smooth_l1=0.0"}, {"knobs.ladder=last"}, {"knobs.standardise=none"},
-                                                         {"knobs.standardise=batch"}, {"knobs.weigh=per_image"}, {"knobs.use=[\"b\"]"}, {"teachers.a.scale=30.0", "knobs.standardise=none"}, {"teachers.a.only=[0,1,2]"}};
+  const std::vector<std::vector<std::string>> choices = {{},
+                                                         {"knobs.drop=0.0"},
+                                                         {"knobs.drop=1.0"},
+                                                         {"knobs.cosine=0.0"},
+                                                         {"knobs.smooth_l1=0.0"},
+                                                         {"knobs.ladder=last"},
+                                                         {"knobs.standardise=none"},
+                                                         {"knobs.standardise=batch"},
+                                                         {"knobs.weigh=per_image"},
+                                                         {"knobs.use=[\"b\"]"},
+                                                         {"teachers.a.scale=30.0", "knobs.standardise=none"},
+                                                         {"teachers.a.only=[0,1,2]"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     auto sets = with(scratch, choices[i]);
     sets.insert(sets.end(), {"student.net=mlp-12-8", "knobs.tasks=[]"});
@@ -85,7 +102,9 @@ TEST_F(UnicTest, EveryChoiceTrainsAnotherStudent) {
 }
 
 TEST_F(UnicTest, LearnsPatchesWhereAllHaveAsMany) {
-  const std::vector<std::string> vits = {"teachers.a.net=vit-1x16p2", "teachers.b.net=cnn-4", "teachers.a.kind=random", "teachers.b.kind=random", "student.net=vit-2x16p2", "knobs.tasks=[]", "train.epochs=1"};
+  const std::vector<std::string> vits = {
+      "teachers.a.net=vit-1x16p2", "teachers.b.net=cnn-4", "teachers.a.kind=random", "teachers.b.kind=random",
+      "student.net=vit-2x16p2",    "knobs.tasks=[]",       "train.epochs=1"};
   auto sets = [&](std::vector<std::string> more) {
     more.insert(more.end(), vits.begin(), vits.end());
     return with(scratch, more);
@@ -93,22 +112,34 @@ TEST_F(UnicTest, LearnsPatchesWhereAllHaveAsMany) {
   run(features::unic(), "auto", sets({}));  // 16 tokens and 4 x 4 pixels
   run(features::unic(), "off", sets({"knobs.patches=off"}));
   EXPECT_NE(student("auto"), student("off"));
-  const auto refusal = caught<ConfigError>([&] { run(features::unic(), "refused", sets({"knobs.patches=on", "student.net=vit-2x16p2", "teachers.c.net=cnn-4-6", "teachers.c.kind=random"})); });
+  const auto refusal = caught<ConfigError>([&] {
+    run(features::unic(), "refused",
+        sets({"knobs.patches=on", "student.net=vit-2x16p2", "teachers.c.net=cnn-4-6", "teachers.c.kind=random"}));
+  });
   EXPECT_NE(refusal.line.find("teacher \"c\" has 4 patches and the student's block1 has 16"), std::string::npos) << refusal.line;
-  run(features::unic(), "resized", sets({"knobs.patches=on", "knobs.patch_resize=bilinear", "teachers.c.net=cnn-4-6", "teachers.c.kind=random"}));
+  run(features::unic(), "resized",
+      sets({"knobs.patches=on", "knobs.patch_resize=bilinear", "teachers.c.net=cnn-4-6", "teachers.c.kind=random"}));
 }
 
 TEST_F(UnicTest, ATeacherFromAFileReadsPixelsInItsOwnWay) {
   // The same weights, once beside unit pixels and once beside standardised ones: where the data are of the other kind, they are read over.
   run(features::unic(), "made", with(scratch, {"student.net=mlp-12", "data.normalise=unit"}));
   const Net net = load_model(scratch.file("made")).net;
-  Splits unit = load_splits([] { DataKnobs knobs; knobs.normalise = "unit"; return knobs; }(), Seed(1)), standard = load_splits({}, Seed(1));
+  Splits unit = load_splits(
+             [] {
+               DataKnobs knobs;
+               knobs.normalise = "unit";
+               return knobs;
+             }(),
+             Seed(1)),
+         standard = load_splits({}, Seed(1));
   const features::UnicTeacher teacher{"a", "embedding", "", 1, net, net_teacher(net), unit.train.spec};
   const Tensor ours = prepared_inputs(standard.train), theirs = prepared_inputs(unit.train);
   EXPECT_LT((teacher.read(ours, standard.train.spec) - theirs).abs().max().item<double>(), 1e-5);
   EXPECT_TRUE(prepared_inputs(teacher.read(standard.train)).equal(theirs));
   EXPECT_TRUE(teacher.read(theirs, unit.train.spec).is_same(theirs));
-  auto sets = with(scratch, {"teachers.a.kind=file", "teachers.a.file=" + scratch.file("made") + "/student.safetensors", "student.net=mlp-12"});
+  auto sets = with(scratch,
+                   {"teachers.a.kind=file", "teachers.a.file=" + scratch.file("made") + "/student.safetensors", "student.net=mlp-12"});
   run(features::unic(), "file", sets);
   sets.emplace_back("data.resize=4");
   const auto refusal = caught<ConfigError>([&] { run(features::unic(), "small", sets); });

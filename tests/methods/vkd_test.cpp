@@ -14,7 +14,8 @@ namespace {
 using VkdTest = MethodTest;
 
 TEST_F(VkdTest, TheProjectorStaysARotationWhateverDecaysBesideIt) {
-  const Outcome outcome = run(features::vkd(), "decay", {"train.epochs=34", "train.optimiser=adamw", "train.weight_decay=0.5"});  // 102 steps
+  const Outcome outcome = run(features::vkd(), "decay",
+                              {"train.epochs=34", "train.optimiser=adamw", "train.weight_decay=0.5"});  // 102 steps
   EXPECT_LT(outcome.metrics.at("gram_error"), 1e-5);
   const State done = load_state(scratch.file("decay") + "/checkpoints/student.done.safetensors");
   EXPECT_GT(done.take("helper.projector").tensor("raw").abs().max().item<double>(), 1e-3);  // it has learnt
@@ -38,10 +39,22 @@ TEST_F(VkdTest, KeepsThePlainStudent) {
 
 TEST_F(VkdTest, EveryChoiceTrainsAnotherStudent) {
   std::set<std::string> students;
-  const std::vector<std::vector<std::string>> choices = {{}, {"knobs.map=cayley"}, {"knobs.base=free"}, {"knobs.projector=linear"}, {"knobs.projector=mlp"}, {"knobs.normaliser=none"},
-                                                         {"knobs.normaliser=batch-standardise"}, {"knobs.normaliser=whiten", "knobs.shrinkage=0.1"}, {"knobs.gamma=0.0"}, {"knobs.smoothing=0.0"},
-                                                         {"knobs.temperature=3.0"}, {"knobs.affine=true"}, {"knobs.rows=each"}, {"views.mixup=0.8"},
-                                                         {"knobs.student_layers=[\"stage1\",\"stage2\"]", "knobs.teacher_layers=[\"stage1\",\"stage2\"]"}};
+  const std::vector<std::vector<std::string>> choices = {
+      {},
+      {"knobs.map=cayley"},
+      {"knobs.base=free"},
+      {"knobs.projector=linear"},
+      {"knobs.projector=mlp"},
+      {"knobs.normaliser=none"},
+      {"knobs.normaliser=batch-standardise"},
+      {"knobs.normaliser=whiten", "knobs.shrinkage=0.1"},
+      {"knobs.gamma=0.0"},
+      {"knobs.smoothing=0.0"},
+      {"knobs.temperature=3.0"},
+      {"knobs.affine=true"},
+      {"knobs.rows=each"},
+      {"views.mixup=0.8"},
+      {"knobs.student_layers=[\"stage1\",\"stage2\"]", "knobs.teacher_layers=[\"stage1\",\"stage2\"]"}};
   for (size_t i = 0; i < choices.size(); ++i) {
     run(features::vkd(), std::to_string(i), choices[i]);
     students.insert(student(std::to_string(i)));
@@ -62,13 +75,16 @@ TEST_F(VkdTest, ResumesToTheBit) {
 
 TEST_F(VkdTest, RefusesWhatCannotWork) {
   const auto wide = caught<ConfigError>([&] { run(features::vkd(), "wide", {"student.net=cnn-3-16"}); });
-  EXPECT_EQ(wide.line, "vkd: layers stage2 and stage2: an orthogonal projector from 16 channels to 8: the student is wider than the teacher");
+  EXPECT_EQ(wide.line,
+            "vkd: layers stage2 and stage2: an orthogonal projector from 16 channels to 8: the student is wider than the teacher");
   run(features::vkd(), "allowed", {"student.net=cnn-3-16", "knobs.allow_wide_student=true", "train.epochs=1"});
   const auto small = caught<ConfigError>([&] { run(features::vkd(), "small", {"knobs.normaliser=whiten", "train.batch=8"}); });
   EXPECT_NE(small.line.find("whitening 8 channels needs batches of more rows; the smallest has 8"), std::string::npos) << small.line;
   const auto decay = caught<ConfigError>([&] { run(features::vkd(), "decay", {"knobs.projector_weight_decay=0.1"}); });
   EXPECT_NE(decay.line.find("the free parameters of a rotation must not decay, found 0.1"), std::string::npos) << decay.line;
-  const auto pairs = caught<ConfigError>([&] { run(features::vkd(), "pairs", {"knobs.student_layers=[\"stage1\"]", "knobs.teacher_layers=[\"stage1\",\"stage2\"]"}); });
+  const auto pairs = caught<ConfigError>([&] {
+    run(features::vkd(), "pairs", {"knobs.student_layers=[\"stage1\"]", "knobs.teacher_layers=[\"stage1\",\"stage2\"]"});
+  });
   EXPECT_NE(pairs.line.find("1 layers of the student and 2 of the teacher"), std::string::npos) << pairs.line;
   const auto points = caught<ConfigError>([&] { run(features::vkd(), "points", {"knobs.task=generate"}); });
   EXPECT_NE(points.line.find("\"generate\" makes points of the plane"), std::string::npos) << points.line;
@@ -85,8 +101,16 @@ TEST(VkdGenerate, CoverageByHand) {
 }
 
 TEST_F(VkdTest, AGeneratorLearnsBesideItsDiscriminator) {
-  const std::vector<std::string> sets = {"data.source=world:ring8,rows=400", "data.train=96", "data.test=200", "teacher.net=mlp-16-8", "student.net=mlp-16", "knobs.task=generate",
-                                         "knobs.discriminator=mlp-16-8", "knobs.normaliser=whiten", "knobs.samples=200", "train.epochs=5"};
+  const std::vector<std::string> sets = {"data.source=world:ring8,rows=400",
+                                         "data.train=96",
+                                         "data.test=200",
+                                         "teacher.net=mlp-16-8",
+                                         "student.net=mlp-16",
+                                         "knobs.task=generate",
+                                         "knobs.discriminator=mlp-16-8",
+                                         "knobs.normaliser=whiten",
+                                         "knobs.samples=200",
+                                         "train.epochs=5"};
   const Outcome outcome = run(features::vkd(), "points", sets);
   EXPECT_TRUE(outcome.metrics.count("modes") && outcome.metrics.count("high_quality"));
   EXPECT_GT(term("points", "features"), 0);

@@ -5,7 +5,9 @@
 namespace retort {
 namespace {
 
-int64_t params(const std::string& name, const std::vector<int64_t>& shape, int64_t outputs) { return make_net(name, shape, outputs, Seed(1)).param_count(); }
+int64_t params(const std::string& name, const std::vector<int64_t>& shape, int64_t outputs) {
+  return make_net(name, shape, outputs, Seed(1)).param_count();
+}
 
 using Shape = std::vector<int64_t>;
 
@@ -13,18 +15,19 @@ using Shape = std::vector<int64_t>;
 TEST(Architectures, HaveTheirPublishedSizes) {
   EXPECT_EQ(params("linear", {1, 28, 28}, 10), 7850);
   EXPECT_EQ(params("mlp-256-256", {1, 28, 28}, 10), 784 * 256 + 256 + 256 * 256 + 256 + 2570);
-  EXPECT_EQ(params("mlp-5-bn", {3}, 2), 15 + 10 + 12);              // the norm's shift stands for the bias
+  EXPECT_EQ(params("mlp-5-bn", {3}, 2), 15 + 10 + 12);  // the norm's shift stands for the bias
   EXPECT_EQ(params("convnet-3x128", {3, 32, 32}, 10), 320010);
   EXPECT_EQ(params("cnn-16-32", {1, 28, 28}, 10), 144 + 32 + 4608 + 64 + 330);
-  EXPECT_EQ(params("resnet20", {3, 32, 32}, 10), 272474);           // 269,722 with parameter-free shortcuts, plus 576 + 2,176 for the projections
+  EXPECT_EQ(params("resnet20", {3, 32, 32}, 10), 272474);  // 269,722 with parameter-free shortcuts, plus 576 + 2,176 for the projections
   EXPECT_EQ(params("resnet20", {3, 32, 32}, 100), 278324);
   EXPECT_EQ(params("resnet8x4", {3, 32, 32}, 100), 1233540);
   EXPECT_EQ(params("resnet110", {3, 32, 32}, 100), 1736564);
   EXPECT_EQ(params("wrn-16-2", {3, 32, 32}, 100), 703284);
   EXPECT_EQ(params("wrn-40-2", {3, 32, 32}, 100), 2255156);
-  EXPECT_EQ(params("vgg8", {3, 32, 32}, 100), 3965028 - 1472);      // the suites' convolutions carry biases that the norm makes idle
+  EXPECT_EQ(params("vgg8", {3, 32, 32}, 100), 3965028 - 1472);  // the suites' convolutions carry biases that the norm makes idle
   EXPECT_EQ(params("vgg13", {3, 32, 32}, 100), 9462180 - 2944);
-  EXPECT_EQ(params("mobilenetv2-small", {3, 32, 32}, 100), 812836 - 288);  // the suites expand the first unit by one: an idle 16 x 16 convolution
+  EXPECT_EQ(params("mobilenetv2-small", {3, 32, 32}, 100),
+            812836 - 288);  // the suites expand the first unit by one: an idle 16 x 16 convolution
   // 16*192 + 192 + 65*192 + 192 + 6 * (12 d^2 + 13 d) + 2 d + 1,930 with 48 numbers a patch, d = 192
   EXPECT_EQ(params("vit-tiny", {3, 32, 32}, 10), 48 * 192 + 192 + 65 * 192 + 192 + 6 * (12 * 192 * 192 + 13 * 192) + 2 * 192 + 1930);
 }
@@ -53,12 +56,14 @@ TEST(Architectures, DeclareTheirTaps) {
 TEST(Architectures, UseTorchvisionsNames) {
   const auto has = [](const Net& net, const char* name) { return net.named_tensors().count(name) == 1; };
   const Net resnet = make_net("resnet20", {3, 32, 32}, 10, Seed(1));
-  for (const char* name : {"conv1.weight", "bn1.running_var", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer3.2.bn2.bias", "fc.weight"}) {
+  for (const char* name :
+       {"conv1.weight", "bn1.running_var", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer3.2.bn2.bias", "fc.weight"}) {
     EXPECT_TRUE(has(resnet, name)) << name;
   }
   EXPECT_FALSE(has(resnet, "layer1.0.downsample.0.weight"));
   const Net vit = make_net("vit-2x32p2", {1, 8, 8}, 10, Seed(1));
-  for (const char* name : {"class_token", "conv_proj.bias", "encoder.pos_embedding", "encoder.layers.encoder_layer_1.self_attention.in_proj_weight", "encoder.ln.weight", "heads.head.bias"}) {
+  for (const char* name : {"class_token", "conv_proj.bias", "encoder.pos_embedding",
+                           "encoder.layers.encoder_layer_1.self_attention.in_proj_weight", "encoder.ln.weight", "heads.head.bias"}) {
     EXPECT_TRUE(has(vit, name)) << name;
   }
   EXPECT_TRUE(has(make_net("mobilenetv2-small", {3, 32, 32}, 10, Seed(1)), "features.2.conv.1.0.weight"));
@@ -66,7 +71,9 @@ TEST(Architectures, UseTorchvisionsNames) {
 
 // The smallest map that a net works on, by input side.
 TEST(Architectures, AdaptToSmallImages) {
-  const auto last_map = [](const std::string& name, const Shape& input, const std::string& tap) { return make_net(name, input, 10, Seed(1)).tap_shape(tap)[1]; };
+  const auto last_map = [](const std::string& name, const Shape& input, const std::string& tap) {
+    return make_net(name, input, 10, Seed(1)).tap_shape(tap)[1];
+  };
   EXPECT_EQ(last_map("resnet8", {1, 8, 8}, "stage3"), 4);
   EXPECT_EQ(last_map("resnet8", {1, 14, 14}, "stage3"), 4);
   EXPECT_EQ(last_map("resnet8", {1, 28, 28}, "stage3"), 7);
@@ -175,7 +182,8 @@ TEST_P(SecondOrder, GradientsOfGradients) {
   const auto squared_gradient = [&](const Tensors& params) {
     const Tensor loss = at::cross_entropy_loss(net.forward_with(params, x), labels);
     Tensor sum = at::zeros({}, at::kDouble);
-    for (const Tensor& g : torch::autograd::grad({loss}, params, {}, /*retain_graph=*/true, /*create_graph=*/true)) sum = sum + g.pow(2).sum();
+    for (const Tensor& g : torch::autograd::grad({loss}, params, {}, /*retain_graph=*/true, /*create_graph=*/true))
+      sum = sum + g.pow(2).sum();
     return sum;
   };
   const auto leaves = [&](double step, const Tensors& direction) {
@@ -184,7 +192,8 @@ TEST_P(SecondOrder, GradientsOfGradients) {
     return params;
   };
   Tensors direction;
-  for (size_t i = 0; i < start.size(); ++i) direction.push_back(at::empty_like(start[i]).normal_(0, 1, Seed(7).stream("direction", i).generator()));
+  for (size_t i = 0; i < start.size(); ++i)
+    direction.push_back(at::empty_like(start[i]).normal_(0, 1, Seed(7).stream("direction", i).generator()));
   const Tensors params = leaves(0, direction);
   const auto gradients = torch::autograd::grad({squared_gradient(params)}, params, {}, {}, false, /*allow_unused=*/true);
   double along = 0;
@@ -192,27 +201,35 @@ TEST_P(SecondOrder, GradientsOfGradients) {
     if (gradients[i].defined()) along += (gradients[i] * direction[i]).sum().item<double>();
   }
   const double step = 1e-6;
-  const double difference = (squared_gradient(leaves(step, direction)) - squared_gradient(leaves(-step, direction))).item<double>() / (2 * step);
+  const double difference = (squared_gradient(leaves(step, direction)) - squared_gradient(leaves(-step, direction))).item<double>() /
+                            (2 * step);
   EXPECT_NEAR(along, difference, 1e-4 * std::max(1.0, std::abs(difference)));
   EXPECT_GT(std::abs(along), 1e-6);
 }
-INSTANTIATE_TEST_SUITE_P(, SecondOrder, testing::Values("mlp-12-7", "mlp-12-tanh", "convnet-2x6", "convnet-2x6-nonorm-softplus60", "vit-1x16p4"), test_name);
+INSTANTIATE_TEST_SUITE_P(, SecondOrder,
+                         testing::Values("mlp-12-7", "mlp-12-tanh", "convnet-2x6", "convnet-2x6-nonorm-softplus60", "vit-1x16p4"),
+                         test_name);
 
 TEST(Architectures, NamesTheNearestFamily) {
   const auto asked = [](const std::string& name) { return caught<ConfigError>([&] { make_net(name, {3, 32, 32}, 10, Seed(1)); }); };
   EXPECT_EQ(asked("resnt20").line, "no net is called 'resnt20'");
-  EXPECT_EQ(asked("resnt20").hint, "the nearest family is resnet: resnetDEPTH[xW], CIFAR-style residual net of 6n+2 layers with a width factor, as in resnet20x0.5");
+  EXPECT_EQ(
+      asked("resnt20").hint,
+      "the nearest family is resnet: resnetDEPTH[xW], CIFAR-style residual net of 6n+2 layers with a width factor, as in resnet20x0.5");
   EXPECT_EQ(asked("mlp").hint.find("the nearest family is mlp: mlp-WIDTH-WIDTH"), 0u);
   EXPECT_EQ(asked("mlp-64-sigmoid").hint.find("the nearest family is mlp"), 0u);
   EXPECT_EQ(asked("mobilnetv2").hint.find("the nearest family is mobilenetv2-small"), 0u);
   EXPECT_EQ(asked("transformer").hint.find("nets are linear, mlp"), 0u);
-  for (const char* name : {"", "resnet", "resnet20x", "resnet20x0", "resnet20y2", "vgg16", "vit-4x64", "convnet-3", "cnn-", "mlp-0", "mlp-99999999999999999999", "mlp-8-drop1", "wrn-16", "linear-2", "mlp-drop0.1", "convnet-2x4-softplusx"}) {
+  for (const char* name : {"", "resnet", "resnet20x", "resnet20x0", "resnet20y2", "vgg16", "vit-4x64", "convnet-3", "cnn-", "mlp-0",
+                           "mlp-99999999999999999999", "mlp-8-drop1", "wrn-16", "linear-2", "mlp-drop0.1", "convnet-2x4-softplusx"}) {
     EXPECT_THROW(make_net(name, {3, 32, 32}, 10, Seed(1)), ConfigError) << name;
   }
 }
 
 TEST(Architectures, SayWhyANetCannotBe) {
-  const auto asked = [](const std::string& name, const Shape& shape) { return caught<ConfigError>([&] { make_net(name, shape, 10, Seed(1)); }); };
+  const auto asked = [](const std::string& name, const Shape& shape) {
+    return caught<ConfigError>([&] { make_net(name, shape, 10, Seed(1)); });
+  };
   EXPECT_EQ(asked("resnet21", {3, 32, 32}).line, "net 'resnet21': the depth must be 6n+2");
   EXPECT_EQ(asked("resnet21", {3, 32, 32}).hint, "the nearest is resnet20");
   EXPECT_EQ(asked("wrn-17-2", {3, 32, 32}).hint, "the nearest is wrn-16");

@@ -72,7 +72,10 @@ TEST(Dense, ComesBackFromItsFile) {
 TEST(Dense, RefusesOtherNames) {
   EXPECT_EQ(caught<ConfigError>([] { make_dense_net("resnet8", {1, 48, 48}, 2, Seed(1)); }).line, "no detector is called 'resnet8'");
   EXPECT_EQ(caught<ConfigError>([] { make_dense_net("dense-4-4", {1, 48, 48}, 2, Seed(1)); }).line, "no detector is called 'dense-4-4'");
-  EXPECT_EQ(caught<ConfigError>([] { dense_grid(make_net("mlp-4", {1, 8, 8}, 2, Seed(1))); }).line, "mlp-4 decides about whole images; it has no locations");
+  EXPECT_EQ(caught<ConfigError>([] {
+              dense_grid(make_net("mlp-4", {1, 8, 8}, 2, Seed(1)));
+            }).line,
+            "mlp-4 decides about whole images; it has no locations");
 }
 
 }  // namespace

@@ -42,7 +42,10 @@ TEST(Generator, FrozenItPassesGradientsToItsCodesAlone) {
 }
 
 TEST(Generator, RefusesWhatIsNoImage) {
-  EXPECT_EQ(caught<ConfigError>([] { image_generator({4, {8}, 4, true, false}, Seed()); }).line, "a generator makes images [channels, height, width]; the inputs are [8]");
+  EXPECT_EQ(caught<ConfigError>([] {
+              image_generator({4, {8}, 4, true, false}, Seed());
+            }).line,
+            "a generator makes images [channels, height, width]; the inputs are [8]");
 }
 
 }  // namespace

@@ -7,7 +7,10 @@ namespace {
 
 TEST(KernelNet, IsTheKernelTimesItsCoefficients) {
   Net net = make_net("kernel-rbf-2", {3}, 1, Seed(1));
-  net.load({{"points", at::tensor({0.f, 0.f, 0.f, 1.f, 1.f, 0.f}).view({2, 3})}, {"gamma", at::full({1}, 0.5)}, {"coefficients", at::tensor({2.f, -1.f}).view({2, 1})}}, "here");
+  net.load({{"points", at::tensor({0.f, 0.f, 0.f, 1.f, 1.f, 0.f}).view({2, 3})},
+            {"gamma", at::full({1}, 0.5)},
+            {"coefficients", at::tensor({2.f, -1.f}).view({2, 1})}},
+           "here");
   net.train(false);
   const Tensor y = net.forward(at::zeros({1, 3}));
   EXPECT_NEAR(y.item<double>(), 2 - std::exp(-1.0), 1e-6);

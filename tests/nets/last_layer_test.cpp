@@ -10,7 +10,8 @@ Tensor images(uint64_t seed) { return at::empty({4, 1, 8, 8}).normal_(0, 1, Seed
 double distance(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 TEST(LastLayer, EndsEveryArchitecture) {
-  for (const char* name : {"linear", "mlp-6", "cnn-4-8", "convnet-1x4", "resnet8x0.25", "wrn-10-1", "vgg8x0.1", "mobilenetv2-small", "vit-1x16p4"}) {
+  for (const char* name :
+       {"linear", "mlp-6", "cnn-4-8", "convnet-1x4", "resnet8x0.25", "wrn-10-1", "vgg8x0.1", "mobilenetv2-small", "vit-1x16p4"}) {
     Net net = make_net(name, {1, 8, 8}, 3, Seed(1));
     net.train(false);
     const LastLayer place = last_layer(net);

@@ -26,7 +26,10 @@ TEST(LinearMap, TwoMapsAreOne) {
     const Tensor x = draws(shape, 5);
     EXPECT_LT((folded.forward(x) - second.forward(first.forward(x))).abs().max().item<double>(), 1e-5);
   }
-  EXPECT_NE(caught<ConfigError>([] { linear_map({3, 4, 4}, {5, 2, 2}, Seed()); }).line.find("no linear map of channels leads from features [3,4,4] to [5,2,2]"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] {
+              linear_map({3, 4, 4}, {5, 2, 2}, Seed());
+            }).line.find("no linear map of channels leads from features [3,4,4] to [5,2,2]"),
+            std::string::npos);
 }
 
 TEST(LinearMap, InsideANetItBeginsAsTheIdentityAndIsFoundAgain) {
@@ -51,7 +54,10 @@ TEST(LinearMap, InsideANetItBeginsAsTheIdentityAndIsFoundAgain) {
     longer.forward(x).sum().backward();
     EXPECT_TRUE(longer.params().back().grad().defined());
   }
-  EXPECT_NE(caught<ConfigError>([] { with_linear_maps(make_net("mlp-8", {4}, 3, Seed(1)), {"hidden3"}); }).line.find("no block is called 'hidden3'"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] {
+              with_linear_maps(make_net("mlp-8", {4}, 3, Seed(1)), {"hidden3"});
+            }).line.find("no block is called 'hidden3'"),
+            std::string::npos);
 }
 
 TEST(LinearMap, AnMlpTakesItsMapsIn) {

@@ -23,7 +23,8 @@ TEST(ModelFile, EveryNetComesBackBitForBit) {
     save_model(scratch.file("student"), net, digits_like());
     const Model back = load_model(scratch.path());
     EXPECT_EQ(back.net.spec().at("arch"), name);
-    for (const auto& [entry, value] : net.named_tensors()) EXPECT_TRUE(at::equal(back.net.named_tensors().at(entry), value)) << name << " " << entry;
+    for (const auto& [entry, value] : net.named_tensors())
+      EXPECT_TRUE(at::equal(back.net.named_tensors().at(entry), value)) << name << " " << entry;
     EXPECT_EQ(back.input.classes, digits_like().classes);
     EXPECT_EQ(back.input.deviation, digits_like().deviation);
   }
@@ -32,9 +33,15 @@ TEST(ModelFile, EveryNetComesBackBitForBit) {
 TEST(ModelFile, ConfigSaysHowToUseIt) {
   Scratch scratch;
   save_model(scratch.file("student"), make_net("mlp-4", {1, 8, 8}, 3, Seed(1)), digits_like());
-  EXPECT_EQ(nlohmann::json::parse(read_file(scratch.file("config.json"))),
-            (nlohmann::json{{"format", "retort-model"}, {"version", 1}, {"arch", "mlp-4"}, {"input", {1, 8, 8}}, {"outputs", 3}, {"shape", {1, 8, 8}},
-                            {"classes", {"zero", "one", "two"}}, {"mean", {0.3}}, {"deviation", {0.37}}}));
+  EXPECT_EQ(nlohmann::json::parse(read_file(scratch.file("config.json"))), (nlohmann::json{{"format", "retort-model"},
+                                                                                           {"version", 1},
+                                                                                           {"arch", "mlp-4"},
+                                                                                           {"input", {1, 8, 8}},
+                                                                                           {"outputs", 3},
+                                                                                           {"shape", {1, 8, 8}},
+                                                                                           {"classes", {"zero", "one", "two"}},
+                                                                                           {"mean", {0.3}},
+                                                                                           {"deviation", {0.37}}}));
 }
 
 TEST(ModelFile, IsFoundByFolderFileAndStem) {
@@ -54,7 +61,8 @@ TEST(ModelFile, SaysWhatIsWrong) {
   Scratch scratch;
   const auto load = [&](const std::string& path) { return caught<DataError>([&] { load_model(path); }); };
   const std::string weights = scratch.file("student.safetensors"), config = scratch.file("config.json");
-  EXPECT_EQ(load(scratch.file("nothing")).line, scratch.file("nothing") + ": no model here: expected " + scratch.file("nothing") + ".safetensors");
+  EXPECT_EQ(load(scratch.file("nothing")).line,
+            scratch.file("nothing") + ": no model here: expected " + scratch.file("nothing") + ".safetensors");
   EXPECT_EQ(load(scratch.path()).line, scratch.path() + ": no model here: expected student.safetensors or one .safetensors file, found 0");
 
   save_model(scratch.file("student"), make_net("mlp-4", {1, 8, 8}, 3, Seed(1)), digits_like());

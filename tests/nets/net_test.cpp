@@ -44,9 +44,9 @@ TEST(Net, ParametersDependOnSeedAndNameAlone) {
 
 TEST(Net, InitialValuesFollowTheirLaw) {
   NetBuilder b(Seed(2));
-  b.param("uniform", {40000}, kaiming_uniform(16));            // U(-1/4, 1/4): deviation 1/sqrt(48)
-  b.param("normal", {40000}, kaiming_normal(8));               // deviation 1/2
-  b.param("truncated", {40000}, truncated_normal(0.1));        // cut at 0.2: deviation 0.0880
+  b.param("uniform", {40000}, kaiming_uniform(16));      // U(-1/4, 1/4): deviation 1/sqrt(48)
+  b.param("normal", {40000}, kaiming_normal(8));         // deviation 1/2
+  b.param("truncated", {40000}, truncated_normal(0.1));  // cut at 0.2: deviation 0.0880
   b.block("logits", [](const Tensor& x, const Frame&) { return x; });
   const TensorMap t = b.finish({}, {1}, 1).named_tensors();
   EXPECT_NEAR(t.at("uniform").std().item<double>(), 0.14434, 0.002);
@@ -185,7 +185,8 @@ TEST(Layers, ConvolutionsWorkChannelsLast) {
     for (const Net* each : {&net, &frozen}) {
       Taps taps{{"stem", "stage1", "stage3"}, {}};
       each->forward(x, &taps);
-      for (const auto& [name, value] : taps.found) EXPECT_EQ(value.suggest_memory_format(), at::MemoryFormat::ChannelsLast) << name << " " << channels;
+      for (const auto& [name, value] : taps.found)
+        EXPECT_EQ(value.suggest_memory_format(), at::MemoryFormat::ChannelsLast) << name << " " << channels;
     }
     Taps taps{{"tokens"}, {}};
     make_net("vit-1x16p4", {channels, 8, 8}, 3, Seed(1)).forward(x, &taps);
@@ -195,7 +196,8 @@ TEST(Layers, ConvolutionsWorkChannelsLast) {
     b.block("conv", conv2d(b, "conv", channels, 2, 3, 1, 1));
     b.block("logits", flatten());
     const Net conv = b.finish({}, {channels, 4, 4}, 32);
-    const Tensor small = some_inputs({channels, 4, 4}, 3), plain = at::conv2d(small.to(at::kDouble), conv.params()[0].to(at::kDouble), conv.params()[1].to(at::kDouble), 1, 1);
+    const Tensor small = some_inputs({channels, 4, 4}, 3),
+                 plain = at::conv2d(small.to(at::kDouble), conv.params()[0].to(at::kDouble), conv.params()[1].to(at::kDouble), 1, 1);
     EXPECT_TRUE(at::allclose(conv.forward(small).to(at::kDouble), plain.flatten(1), 1e-5, 1e-6));
   }
 }

@@ -16,9 +16,12 @@ TEST(OrthogonalColumns, TurnByHand) {
   // raw [[0],[a]]: A = [[0,-a],[a,0]], exp(A) turns by a; Cayley by 2 atan(a/2).
   const double a = 0.6;
   const Tensor raw = at::tensor({0.0, a}, at::kDouble).view({2, 1});
-  EXPECT_LT(distance(orthogonal_columns(raw, OrthogonalMap::exponential), at::tensor({std::cos(a), std::sin(a)}, at::kDouble).view({2, 1})), 1e-12);
+  EXPECT_LT(distance(orthogonal_columns(raw, OrthogonalMap::exponential), at::tensor({std::cos(a), std::sin(a)}, at::kDouble).view({2, 1})),
+            1e-12);
   const double turned = 2 * std::atan(a / 2);
-  EXPECT_LT(distance(orthogonal_columns(raw, OrthogonalMap::cayley), at::tensor({std::cos(turned), std::sin(turned)}, at::kDouble).view({2, 1})), 1e-12);
+  EXPECT_LT(
+      distance(orthogonal_columns(raw, OrthogonalMap::cayley), at::tensor({std::cos(turned), std::sin(turned)}, at::kDouble).view({2, 1})),
+      1e-12);
 }
 
 TEST(OrthogonalColumns, AreOrthonormalWhateverTheParameters) {

@@ -21,7 +21,9 @@ std::map<std::string, Quantised> matrices(const Net& net, int64_t levels, int64_
   for (size_t i = 0; i < net.params().size(); ++i) {
     const Tensor& weight = net.params()[i];
     if (weight.dim() < 2) continue;
-    all[net.param_names()[i]] = points ? quantise_on_points(weight, percentile_points(to_unit(weight, bucket_scale(weight, bucket)), levels), bucket) : quantise_uniform(weight, levels, bucket);
+    all[net.param_names()[i]] = points ? quantise_on_points(
+                                             weight, percentile_points(to_unit(weight, bucket_scale(weight, bucket)), levels), bucket)
+                                       : quantise_uniform(weight, levels, bucket);
   }
   return all;
 }
@@ -45,7 +47,8 @@ TEST(PackedModel, EveryWidthCodingAndNetComesBackBitForBit) {
           const TensorMap tensors = back.net.named_tensors();
           for (const auto& [entry, value] : net.named_tensors()) {
             const auto q = quantised.find(entry);
-            EXPECT_TRUE(tensors.at(entry).equal(q == quantised.end() ? value : q->second.values())) << name << " " << entry << " " << levels;
+            EXPECT_TRUE(tensors.at(entry).equal(q == quantised.end() ? value : q->second.values()))
+                << name << " " << entry << " " << levels;
           }
           EXPECT_EQ(back.input.classes, digits_like().classes);
         }
@@ -74,7 +77,9 @@ TEST(PackedModel, TakesTheSmallerCoding) {
     weight.mul_(weight.abs() > 0.1);  // most weights are then near the middle of 16 levels
   }
   const auto quantised = matrices(net, 16, 0);
-  const auto bits = pack_model(net, digits_like(), quantised, Coding::bits), huffman = pack_model(net, digits_like(), quantised, Coding::huffman), smaller = pack_model(net, digits_like(), quantised, Coding::smaller);
+  const auto bits = pack_model(net, digits_like(), quantised, Coding::bits),
+             huffman = pack_model(net, digits_like(), quantised, Coding::huffman),
+             smaller = pack_model(net, digits_like(), quantised, Coding::smaller);
   EXPECT_LT(huffman.bytes.size(), bits.bytes.size());
   EXPECT_LE(smaller.bytes.size(), huffman.bytes.size());
   EXPECT_LT(smaller.tensors[0].mean_bits, 4);
@@ -96,7 +101,8 @@ TEST(PackedModel, RefusesEveryDamage) {
   const auto refused = [](const std::string& bytes) { return caught<DataError>([&] { parse_packed(bytes, "x.packed"); }).line; };
   EXPECT_EQ(refused(""), "x.packed: not a whole packed model: it does not begin with RETORTPK");
   EXPECT_EQ(refused("RETORTPK"), "x.packed: not a whole packed model: 8 bytes, expected at least 20");
-  for (size_t length = 20; length < whole.size(); length += 37) EXPECT_NE(refused(whole.substr(0, length)).find("its checksum differs"), std::string::npos);
+  for (size_t length = 20; length < whole.size(); length += 37)
+    EXPECT_NE(refused(whole.substr(0, length)).find("its checksum differs"), std::string::npos);
   for (size_t at = 12; at < whole.size(); at += 29) {
     std::string flipped = whole;
     flipped[at] = static_cast<char>(flipped[at] ^ 4);
@@ -133,8 +139,10 @@ TEST(PackedModel, RefusesTensorsThatTheNetDoesNotHave) {
   const Net net = make_net("mlp-4", {1, 8, 8}, 3, Seed(1)), other = make_net("mlp-6", {1, 8, 8}, 3, Seed(1));
   auto named = matrices(net, 4, 16);
   named["fc9.weight"] = named.begin()->second;
-  EXPECT_EQ(caught<ConfigError>([&] { pack_model(net, digits_like(), named, Coding::bits); }).line, "pack_model: the net has no tensor 'fc9.weight'");
-  EXPECT_EQ(caught<ConfigError>([&] { pack_model(net, digits_like(), matrices(other, 4, 16), Coding::bits); }).line, "pack_model: tensor 'fc.weight' has another shape in the net");
+  EXPECT_EQ(caught<ConfigError>([&] { pack_model(net, digits_like(), named, Coding::bits); }).line,
+            "pack_model: the net has no tensor 'fc9.weight'");
+  EXPECT_EQ(caught<ConfigError>([&] { pack_model(net, digits_like(), matrices(other, 4, 16), Coding::bits); }).line,
+            "pack_model: tensor 'fc.weight' has another shape in the net");
   EXPECT_EQ(caught<ConfigError>([] { coding_from("zip"); }).line, "no coding is called 'zip'");
 }
 

@@ -52,7 +52,8 @@ TEST(Quantiser, StochasticRoundingIsRightOnAverage) {
 
 TEST(Quantiser, TheNearestPointAndTiesGoUp) {
   const Tensor points = at::tensor({0.0F, 0.5F, 1.0F});
-  EXPECT_TRUE(nearest_points(at::tensor({0.0, 0.2, 0.25, 0.74, 0.75, 1.0}, at::kDouble), points).equal(at::tensor({0, 0, 1, 1, 2, 2}, at::kLong)));
+  EXPECT_TRUE(
+      nearest_points(at::tensor({0.0, 0.2, 0.25, 0.74, 0.75, 1.0}, at::kDouble), points).equal(at::tensor({0, 0, 1, 1, 2, 2}, at::kLong)));
 }
 
 TEST(Quantiser, GradientOfPointsIsThatOfFiniteDifferences) {
@@ -94,7 +95,8 @@ TEST(Quantiser, GradientsPassStraightThrough) {
 TEST(Quantiser, SharesOutABudget) {
   EXPECT_EQ(share_out({1, 2, 3}, {4, 4, 4}, false), (std::vector<int64_t>{3, 4, 5}));
   // One bit to share between two equals: 0.5 is rounded to 0 twice, and the first of the smallest gets what is left over.
-  EXPECT_EQ(share_out({1, 1}, {3, 2}, true), (std::vector<int64_t>{2, 3})) << "floors 1 and 1, 3 * 0.5 rounds to 2 twice; the first of the largest gives one back";
+  EXPECT_EQ(share_out({1, 1}, {3, 2}, true), (std::vector<int64_t>{2, 3}))
+      << "floors 1 and 1, 3 * 0.5 rounds to 2 twice; the first of the largest gives one back";
   EXPECT_EQ(share_out({0, 0}, {4, 4}, true), (std::vector<int64_t>{4, 4}));
 }
 
@@ -103,7 +105,10 @@ TEST(Quantiser, RefusesWhatIsNoQuantisation) {
   EXPECT_EQ(caught<ConfigError>([&] { quantise_uniform(v, 1, 4); }).line, "quantiser: 1 levels, expected 2 to 65536");
   EXPECT_EQ(caught<ConfigError>([&] { quantise_uniform(v, 2, 1); }).line, "quantiser: buckets of 1, expected at least 2 entries");
   EXPECT_EQ(caught<ConfigError>([&] { quantise_on_points(v, at::tensor({0.5F}), 4); }).line, "quantiser: 1 points, expected at least 2");
-  EXPECT_EQ(caught<ConfigError>([&] { quantise_on_points(v, at::tensor({0.5F, 0.2F}), 4); }).line, "quantiser: the points are not in rising order");
+  EXPECT_EQ(caught<ConfigError>([&] {
+              quantise_on_points(v, at::tensor({0.5F, 0.2F}), 4);
+            }).line,
+            "quantiser: the points are not in rising order");
   EXPECT_EQ(caught<ConfigError>([&] { percentile_points(v.to(at::kDouble), 1); }).line, "quantiser: 1 points, expected at least 2");
   EXPECT_EQ(caught<DataError>([&] { quantise_uniform(at::full({3}, NAN), 2, 2); }).line, "quantiser: the weights are not finite");
   EXPECT_EQ(caught<ConfigError>([] { share_out({1, 2}, {4}, false); }).line, "quantiser: 2 gradient norms for 1 tensors");

@@ -5,7 +5,8 @@ namespace {
 
 // One step by the definition: i, f, g, o gates; c = f c + i g; h = o tanh(c).
 std::pair<Tensor, Tensor> step(const TensorMap& p, const Tensor& x, const Tensor& h, const Tensor& c) {
-  const Tensor gates = at::linear(x, p.at("lstm.weight_ih_l0"), p.at("lstm.bias_ih_l0")) + at::linear(h, p.at("lstm.weight_hh_l0"), p.at("lstm.bias_hh_l0"));
+  const Tensor gates = at::linear(x, p.at("lstm.weight_ih_l0"), p.at("lstm.bias_ih_l0")) +
+                       at::linear(h, p.at("lstm.weight_hh_l0"), p.at("lstm.bias_hh_l0"));
   const auto parts = gates.chunk(4, 1);
   const Tensor next = at::sigmoid(parts[1]) * c + at::sigmoid(parts[0]) * at::tanh(parts[2]);
   return {at::sigmoid(parts[3]) * at::tanh(next), next};
@@ -26,7 +27,8 @@ TEST(Recurrent, GradientsReachEveryWeight) {
     const Net net = make_net(name, image ? std::vector<int64_t>{1, 8, 8} : std::vector<int64_t>{6}, 4, Seed(1));
     const Tensor x = image ? some_inputs({1, 8, 8}, 3) : at::arange(18, at::kFloat).remainder(4).view({3, 6});
     net.forward(x).square().sum().backward();
-    for (size_t i = 0; i < net.params().size(); ++i) EXPECT_GT(net.params()[i].grad().abs().sum().item<double>(), 0) << name << " " << net.param_names()[i];
+    for (size_t i = 0; i < net.params().size(); ++i)
+      EXPECT_GT(net.params()[i].grad().abs().sum().item<double>(), 0) << name << " " << net.param_names()[i];
     EXPECT_EQ(net.tap_shape("embedding").size(), 1u);
   }
 }
@@ -34,7 +36,8 @@ TEST(Recurrent, GradientsReachEveryWeight) {
 TEST(Recurrent, CharactersAreEmbeddedAndJoined) {
   const Net net = make_net("chars-2-3", {2}, 4, Seed(1));
   const TensorMap p = net.named_tensors();
-  const Tensor joined = at::cat({p.at("embed.weight")[3], p.at("embed.weight")[1]}), hidden = at::relu(at::linear(joined.unsqueeze(0), p.at("fc1.weight"), p.at("fc1.bias")));
+  const Tensor joined = at::cat({p.at("embed.weight")[3], p.at("embed.weight")[1]}),
+               hidden = at::relu(at::linear(joined.unsqueeze(0), p.at("fc1.weight"), p.at("fc1.bias")));
   EXPECT_TRUE(net.forward(at::tensor({3.0F, 1.0F}).view({1, 2})).allclose(at::linear(hidden, p.at("fc.weight"), p.at("fc.bias"))));
 }
 

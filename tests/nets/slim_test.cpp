@@ -12,7 +12,8 @@ struct Case {
   std::string net;
   std::vector<int64_t> input;
 };
-const std::vector<Case> kCases = {{"mlp-12-9-7", {1, 4, 4}}, {"mlp-8-6-bn-tanh", {10}}, {"cnn-6-8-5", {1, 8, 8}}, {"vit-2x32p4", {1, 8, 8}}, {"vit-2x64p4", {1, 8, 8}}};
+const std::vector<Case> kCases = {
+    {"mlp-12-9-7", {1, 4, 4}}, {"mlp-8-6-bn-tanh", {10}}, {"cnn-6-8-5", {1, 8, 8}}, {"vit-2x32p4", {1, 8, 8}}, {"vit-2x64p4", {1, 8, 8}}};
 
 Net made(const Case& c) {
   Net net = make_net(c.net, c.input, 5, Seed(3));
@@ -54,7 +55,8 @@ TEST(Slim, AnotherOrderIsTheSameFunction) {
     std::vector<Tensor> orders;
     for (const auto& layer : prunable_layers(net)) orders.push_back(permutation(layer.groups, Seed(7).stream(layer.name)));
     const Net other = reordered(net, orders);
-    const bool moved = !std::equal(other.params().begin(), other.params().end(), net.params().begin(), [](const Tensor& a, const Tensor& b) { return a.equal(b); });
+    const bool moved = !std::equal(other.params().begin(), other.params().end(), net.params().begin(),
+                                   [](const Tensor& a, const Tensor& b) { return a.equal(b); });
     EXPECT_TRUE(moved) << c.net;
     EXPECT_TRUE(other.forward(inputs(c)).allclose(net.forward(inputs(c)), 1e-4, 1e-5)) << c.net;
   }
@@ -128,7 +130,11 @@ TEST(Slim, ScalesAreMetToTheNearestGroup) {
 // A unit whose weights the loss does not depend on has no importance; the others have |sum of w * gradient|.
 TEST(Slim, ImportanceByHand) {
   Net net = make_net("mlp-2", {1}, 1, Seed(1));
-  net.load({{"fc1.weight", at::tensor({2.0f, 3.0f}).view({2, 1})}, {"fc1.bias", at::zeros({2})}, {"fc.weight", at::tensor({0.5f, 0.0f}).view({1, 2})}, {"fc.bias", at::zeros({1})}}, "test");
+  net.load({{"fc1.weight", at::tensor({2.0f, 3.0f}).view({2, 1})},
+            {"fc1.bias", at::zeros({2})},
+            {"fc.weight", at::tensor({0.5f, 0.0f}).view({1, 2})},
+            {"fc.bias", at::zeros({1})}},
+           "test");
   const Tensor out = net.forward(at::ones({1, 1}));  // 0.5 * 2 + 0 * 3
   const auto scores = taylor_importance(net, torch::autograd::grad({out.sum()}, net.params(), {}, {}, false, true));
   ASSERT_EQ(scores.size(), 1u);
@@ -137,7 +143,10 @@ TEST(Slim, ImportanceByHand) {
 }
 
 TEST(Slim, RefusesWhatCannotBeCut) {
-  EXPECT_NE(caught<ConfigError>([] { prunable_layers(make_net("resnet8x0.5", {1, 8, 8}, 10, Seed(1))); }).line.find("resnet8x0.5: has no groups"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] {
+              prunable_layers(make_net("resnet8x0.5", {1, 8, 8}, 10, Seed(1)));
+            }).line.find("resnet8x0.5: has no groups"),
+            std::string::npos);
   const Net net = made(kCases[0]);
   EXPECT_NE(caught<ConfigError>([&] { cut_out(net, {13, 9, 7}); }).line.find("fc1 has 12 groups and cannot keep 13"), std::string::npos);
   EXPECT_NE(caught<ConfigError>([&] { groups_for_scale(net, 1.2); }).line.find("1.2 times its parameters"), std::string::npos);

@@ -6,10 +6,23 @@
 
 namespace retort {
 
-inline const std::vector<std::string> kEveryNet = {
-    "linear",      "mlp-12-7",  "mlp-12-bn-drop0.1", "mlp-8-8-tanh", "convnet-2x6",  "convnet-3x5-bn-softplus60", "convnet-1x4-nonorm",
-    "cnn-4-6",     "resnet8",   "resnet8x0.5",       "resnet8x2",    "wrn-10-1",     "vgg8x0.125",                "vgg13x0.125",
-    "vit-2x32p2",  "vit-tiny",  "mobilenetv2-smallx0.5"};
+inline const std::vector<std::string> kEveryNet = {"linear",
+                                                   "mlp-12-7",
+                                                   "mlp-12-bn-drop0.1",
+                                                   "mlp-8-8-tanh",
+                                                   "convnet-2x6",
+                                                   "convnet-3x5-bn-softplus60",
+                                                   "convnet-1x4-nonorm",
+                                                   "cnn-4-6",
+                                                   "resnet8",
+                                                   "resnet8x0.5",
+                                                   "resnet8x2",
+                                                   "wrn-10-1",
+                                                   "vgg8x0.125",
+                                                   "vgg13x0.125",
+                                                   "vit-2x32p2",
+                                                   "vit-tiny",
+                                                   "mobilenetv2-smallx0.5"};
 
 inline Tensor some_inputs(const std::vector<int64_t>& shape, int64_t batch, uint64_t seed = 1) {
   std::vector<int64_t> full = shape;
@@ -24,8 +37,10 @@ inline void perturb(Net& net, uint64_t seed = 3) {
   for (auto& [name, tensor] : tensors) {
     const bool spread = name.find("running_var") != std::string::npos || (tensor.dim() == 1 && name.find("weight") != std::string::npos);
     const Tensor noise = at::empty(tensor.sizes()).uniform_(-1, 1, Seed(seed).stream(name).generator());
-    if (spread) tensor.copy_(1 + 0.5 * noise);
-    else if (tensor.dim() == 1) tensor.add_(0.3 * noise);
+    if (spread)
+      tensor.copy_(1 + 0.5 * noise);
+    else if (tensor.dim() == 1)
+      tensor.add_(0.3 * noise);
   }
 }
 

@@ -151,7 +151,8 @@ TEST(Asker, UnknownName) {
   EndpointKnobs knobs = quick("http://no-such-host.invalid/v1");
   knobs.tries = 2;
   Asker asker(knobs);
-  EXPECT_EQ(caught<EndpointError>([&] { asker.ask(number(1), check_classifier); }).line, "http://no-such-host.invalid/v1: the name no-such-host.invalid is not known (2 tries)");
+  EXPECT_EQ(caught<EndpointError>([&] { asker.ask(number(1), check_classifier); }).line,
+            "http://no-such-host.invalid/v1: the name no-such-host.invalid is not known (2 tries)");
 }
 
 TEST(Asker, TlsErrorIsFinal) {
@@ -166,20 +167,51 @@ TEST(Asker, PassingFaultsAreTriedAgain) {
   // Each of the first requests meets another fault; all are answered in the end.
   FaultServer server([](const Asked& asked, Wire& wire) {
     switch (asked.number) {
-      case 0: wire.wait(30); break;                                                                    // slow first byte
-      case 1: wire.send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"probs"); wire.wait(30); break;  // stall
-      case 2: wire.send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"); wire.half_close(); wire.wait(0.05); wire.close(); break;
-      case 3: wire.close(); break;
-      case 4: wire.reply(429, "{}"); break;
-      case 5: wire.reply(429, "{}", "Retry-After: 0\r\n"); break;
-      case 6: wire.reply(500, "{}"); break;
-      case 7: wire.reply(502, "<html>"); break;
-      case 8: wire.reply(503, "{}"); break;
-      case 9: wire.reply(408, "{}"); break;
-      case 10: wire.reply(200, "<html><body>gateway</body></html>", "", "text/html"); break;
-      case 11: wire.reply(200, "{\"probs\": [[0.2"); break;
-      case 12: wire.reply(200, ""); break;
-      default: answer(wire);
+      case 0:
+        wire.wait(30);
+        break;  // slow first byte
+      case 1:
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"probs");
+        wire.wait(30);
+        break;  // stall
+      case 2:
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{");
+        wire.half_close();
+        wire.wait(0.05);
+        wire.close();
+        break;
+      case 3:
+        wire.close();
+        break;
+      case 4:
+        wire.reply(429, "{}");
+        break;
+      case 5:
+        wire.reply(429, "{}", "Retry-After: 0\r\n");
+        break;
+      case 6:
+        wire.reply(500, "{}");
+        break;
+      case 7:
+        wire.reply(502, "<html>");
+        break;
+      case 8:
+        wire.reply(503, "{}");
+        break;
+      case 9:
+        wire.reply(408, "{}");
+        break;
+      case 10:
+        wire.reply(200, "<html><body>gateway</body></html>", "", "text/html");
+        break;
+      case 11:
+        wire.reply(200, "{\"probs\": [[0.2");
+        break;
+      case 12:
+        wire.reply(200, "");
+        break;
+      default:
+        answer(wire);
     }
   });
   EndpointKnobs knobs = quick(server.url());
@@ -210,7 +242,8 @@ TEST(Asker, StormThatPasses) {
 }
 
 TEST(Asker, TooManyRequestsThroughout) {
-  EXPECT_EQ(one_fault([](const Asked&, Wire& wire) { wire.reply(429, "slow down"); }).line, ": answered 429 (too many requests): slow down (5 tries)");
+  EXPECT_EQ(one_fault([](const Asked&, Wire& wire) { wire.reply(429, "slow down"); }).line,
+            ": answered 429 (too many requests): slow down (5 tries)");
   int64_t tries = 0;
   const Caught patient = one_fault([](const Asked&, Wire& wire) { wire.reply(429, "{}", "Retry-After: 86400\r\n"); }, &tries);
   EXPECT_EQ(patient.line, ": answered 429 (too many requests), and asks to wait 86400 s");
@@ -220,7 +253,9 @@ TEST(Asker, TooManyRequestsThroughout) {
 TEST(Asker, RetryAfterHoldsEverythingBack) {
   std::atomic<int64_t> first{0}, second{0};
   const auto start = std::chrono::steady_clock::now();
-  const auto milliseconds = [&] { return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count(); };
+  const auto milliseconds = [&] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+  };
   FaultServer server([&](const Asked& asked, Wire& wire) {
     if (asked.number == 0) {
       first = milliseconds();
@@ -249,32 +284,38 @@ TEST(Asker, RequestsAMinute) {
 
 TEST(Asker, RefusalsAreFinal) {
   int64_t tries = 0;
-  for (const auto& [status, said] : std::vector<std::pair<int, std::string>>{{400, "bad request"}, {401, "unauthorized"}, {403, "forbidden"}, {404, "not found"}, {422, "cannot be processed"}}) {
+  for (const auto& [status, said] : std::vector<std::pair<int, std::string>>{
+           {400, "bad request"}, {401, "unauthorized"}, {403, "forbidden"}, {404, "not found"}, {422, "cannot be processed"}}) {
     const Caught error = one_fault([s = status](const Asked&, Wire& wire) { wire.reply(s, R"({"error": "no"})"); }, &tries);
     EXPECT_EQ(error.line, fmt::format(": answered {} ({}): no", status, said));
     EXPECT_FALSE(error.hint.empty());
     EXPECT_EQ(tries, 1);
   }
   // A key is not sent on to where the server points.
-  EXPECT_EQ(one_fault([](const Asked&, Wire& wire) { wire.reply(302, "", "Location: http://elsewhere.invalid/\r\n"); }).line, ": answered 302 (moved)");
+  EXPECT_EQ(one_fault([](const Asked&, Wire& wire) { wire.reply(302, "", "Location: http://elsewhere.invalid/\r\n"); }).line,
+            ": answered 302 (moved)");
 }
 
 TEST(Asker, RepliesThatCannotBeUsed) {
   int64_t tries = 0;
-  EXPECT_EQ(one_fault<BrokenReply>(says("<!doctype html><p>Sign in", "text/html"), &tries).line, ": answered with an HTML page instead of JSON (5 tries)");
+  EXPECT_EQ(one_fault<BrokenReply>(says("<!doctype html><p>Sign in", "text/html"), &tries).line,
+            ": answered with an HTML page instead of JSON (5 tries)");
   EXPECT_EQ(tries, 5);
   EXPECT_EQ(one_fault<BrokenReply>(says(R"({"probs": [[0.5, 0.)")).line, ": answered with JSON that breaks off after 19 bytes (5 tries)");
   EXPECT_EQ(one_fault<BrokenReply>(says("hello")).line, ": answered with something that is not JSON (byte 1 of 5) (5 tries)");
   // What the same question would bring again is not asked for again.
   EXPECT_EQ(one_fault<BrokenReply>(says(R"({"probs": [[NaN, 1.0]]})"), &tries).line, ": answered with NaN instead of a number");
   EXPECT_EQ(tries, 1);
-  EXPECT_EQ(one_fault<BrokenReply>(says(R"({"probs": [[null, 1.0]]})")).line, ": answered with probs: a value in entry 0 that is no finite number");
+  EXPECT_EQ(one_fault<BrokenReply>(says(R"({"probs": [[null, 1.0]]})")).line,
+            ": answered with probs: a value in entry 0 that is no finite number");
   EXPECT_EQ(one_fault<BrokenReply>(says(R"({"probs": [[0.9, 0.6]]})")).line, ": answered with probabilities that sum to 1.5 (entry 0)");
   EXPECT_EQ(one_fault<BrokenReply>(says(R"({"probs": [[1e400, 0]]})")).line, ": answered with JSON with a number beyond all bounds");
   EXPECT_EQ(one_fault<BrokenReply>(says(R"({"probs": []})")).line, ": answered with 0 probs for 1 inputs");
   EXPECT_EQ(one_fault<BrokenReply>(says(R"({"probs": [[0.5,0.5],[0.5,0.5]]})")).line, ": answered with 2 probs for 1 inputs");
-  EXPECT_EQ(one_fault<BrokenReply>(says(std::string(2000000, '[')), &tries).line, ": answered with JSON that breaks off after 2000000 bytes (5 tries)");
-  EXPECT_EQ(one_fault<BrokenReply>(says(std::string(200000, '[') + std::string(200000, ']'))).line, ": answered with JSON that is no object");
+  EXPECT_EQ(one_fault<BrokenReply>(says(std::string(2000000, '[')), &tries).line,
+            ": answered with JSON that breaks off after 2000000 bytes (5 tries)");
+  EXPECT_EQ(one_fault<BrokenReply>(says(std::string(200000, '[') + std::string(200000, ']'))).line,
+            ": answered with JSON that is no object");
 }
 
 TEST(Asker, KeyRevokedHalfWay) {
@@ -297,7 +338,8 @@ TEST(Asker, KeyRevokedHalfWay) {
     Asker asker(knobs);
     const Caught error = caught<EndpointError>([&] { ask_many(asker, 100, &heard); });
     EXPECT_EQ(error.line, server.url("/v1") + ": answered 401 (unauthorized): Incorrect key: [key]");
-    EXPECT_EQ(error.hint, "is the key in RETORT_TEST_KEY still valid, and may it use this model?; run again to go on: what was answered is kept");
+    EXPECT_EQ(error.hint,
+              "is the key in RETORT_TEST_KEY still valid, and may it use this model?; run again to go on: what was answered is kept");
     EXPECT_EQ(asker.cache().spent("default").calls, answered);
   }
   EXPECT_EQ(static_cast<int64_t>(heard.fresh.size()), answered);
@@ -315,7 +357,8 @@ TEST(Asker, TheKeyIsNowhere) {
   FaultServer server([&](const Asked& asked, Wire& wire) {
     EXPECT_NE(asked.head.find(std::string("api-key: ") + kSecret + "\r\n"), std::string::npos);
     // A server that repeats what it was sent.
-    if (asked.number < 5) return wire.reply(json{{"choices", json::array({json{{"message", {{"content", asked.head}}}, {"finish_reason", "stop"}}})}});
+    if (asked.number < 5)
+      return wire.reply(json{{"choices", json::array({json{{"message", {{"content", asked.head}}}, {"finish_reason", "stop"}}})}});
     wire.reply(400, asked.head);
   });
   EndpointKnobs knobs = quick(server.url("/v1?api-version=2024-10-21"));
@@ -358,7 +401,8 @@ TEST(Asker, BudgetEndsCleanly) {
 TEST(Asker, WorstCasesInFlightDoNotEndItEarly) {
   FaultServer server([](const Asked&, Wire& wire) {
     wire.wait(0.01);
-    wire.reply(json{{"choices", json::array({json{{"message", {{"content", "x"}}}, {"finish_reason", "stop"}}})}, {"usage", {{"prompt_tokens", 3}, {"completion_tokens", 1}}}});
+    wire.reply(json{{"choices", json::array({json{{"message", {{"content", "x"}}}, {"finish_reason", "stop"}}})},
+                    {"usage", {{"prompt_tokens", 3}, {"completion_tokens", 1}}}});
   });
   EndpointKnobs knobs = quick(server.url());
   knobs.max_completion_tokens = 250;  // room for two worst cases
@@ -366,8 +410,11 @@ TEST(Asker, WorstCasesInFlightDoNotEndItEarly) {
   ChatParams params;
   params.max_tokens = 100;
   int64_t next = 0, heard = 0;
-  asker.ask([&]() -> std::optional<Question> { return next == 40 ? std::optional<Question>() : chat_question(knobs, {{"user", "hello"}}, params, next++); }, check_chat,
-            [&](const Question&, const json&, bool) { ++heard; });
+  asker.ask(
+      [&]() -> std::optional<Question> {
+        return next == 40 ? std::optional<Question>() : chat_question(knobs, {{"user", "hello"}}, params, next++);
+      },
+      check_chat, [&](const Question&, const json&, bool) { ++heard; });
   EXPECT_EQ(heard, 40);
   EXPECT_EQ(asker.cache().spent("default").completion_tokens, 40);
   EXPECT_EQ(asker.cache().spent("default").prompt_tokens, 120);
@@ -447,7 +494,9 @@ TEST(Asker, AnErrorOfTheCallerStopsTheAsking) {
   FaultServer server([](const Asked&, Wire& wire) { answer(wire); });
   Asker asker(quick(server.url()));
   int64_t next = 0;
-  EXPECT_THROW(asker.ask([&]() -> std::optional<Question> { return number(next++); }, check_classifier, [](const Question&, const json&, bool) { throw StorageError("full"); }), StorageError);
+  EXPECT_THROW(asker.ask([&]() -> std::optional<Question> { return number(next++); }, check_classifier,
+                         [](const Question&, const json&, bool) { throw StorageError("full"); }),
+               StorageError);
   EXPECT_LE(server.requests(), 32);
   EXPECT_EQ(ask_many(asker, server.requests()).kept.size(), static_cast<size_t>(server.requests()));  // paid, so kept
 }
@@ -462,7 +511,8 @@ TEST(Endpoint, RefusesWhatCannotWork) {
   EXPECT_EQ(line([](auto& k) { k.url = "host/v1"; }), "endpoint.url: 'host/v1' is not a web address");
   EXPECT_EQ(line([](auto& k) { k.url = "https:///v1"; }), "endpoint.url: 'https:///v1' names no host");
   EXPECT_EQ(line([](auto& k) { k.url = "https://me:pass@host/v1"; }), "endpoint.url: holds a name or a password");
-  EXPECT_EQ(line([](auto& k) { k.key_env = "RETORT_NO_SUCH_KEY"; }), "endpoint.key_env: the environment variable RETORT_NO_SUCH_KEY is not set");
+  EXPECT_EQ(line([](auto& k) { k.key_env = "RETORT_NO_SUCH_KEY"; }),
+            "endpoint.key_env: the environment variable RETORT_NO_SUCH_KEY is not set");
   EXPECT_EQ(line([](auto& k) { k.key_env = "sk-0123"; }), "endpoint.key_env: not the name of an environment variable");
   EXPECT_EQ(line([](auto& k) { k.max_money = 1; }), "endpoint.max_money: nothing has a price");
   EXPECT_EQ(line([](auto& k) { k.price_prompt = 1; }), "endpoint: calls cost money and nothing limits them");

@@ -12,7 +12,8 @@ TEST(Batches, NamesThePathOnTheServer) {
 }
 
 TEST(Batches, ReadsLinesOfAnOutput) {
-  const BatchLine good = read_batch_line(R"({"custom_id": "17-0123456789abcdef", "response": {"status_code": 200, "body": {"choices": []}}, "error": null})");
+  const BatchLine good = read_batch_line(
+      R"({"custom_id": "17-0123456789abcdef", "response": {"status_code": 200, "body": {"choices": []}}, "error": null})");
   EXPECT_EQ(good.at, 17);
   EXPECT_EQ(good.mark, "0123456789abcdef");
   EXPECT_EQ(good.body, nlohmann::json({{"choices", nlohmann::json::array()}}));
@@ -20,7 +21,8 @@ TEST(Batches, ReadsLinesOfAnOutput) {
   EXPECT_EQ(failed.at, 3);
   EXPECT_TRUE(failed.body.is_null());
   EXPECT_TRUE(read_batch_line(R"({"custom_id": "3-aa", "response": null, "error": {"code": "batch_expired"}})").body.is_null());
-  for (const char* bad : {"", "[]", "{}", R"({"custom_id": 7})", R"({"custom_id": "x-1"})", R"({"custom_id": "12"})", R"({"custom_id": "99999999999999999999-a"})"}) {
+  for (const char* bad : {"", "[]", "{}", R"({"custom_id": 7})", R"({"custom_id": "x-1"})", R"({"custom_id": "12"})",
+                          R"({"custom_id": "99999999999999999999-a"})"}) {
     const Caught refused = caught<TeacherError>([&] { read_batch_line(bad); });
     EXPECT_NE(refused.line.find("no answer"), std::string::npos) << bad;
   }

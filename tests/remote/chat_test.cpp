@@ -22,8 +22,12 @@ EndpointKnobs endpoint() {
   return knobs;
 }
 
-json choice(const std::string& text, int index = 0) { return {{"index", index}, {"message", {{"role", "assistant"}, {"content", text}}}, {"finish_reason", "stop"}}; }
-json chat_reply(const std::vector<json>& choices) { return {{"choices", choices}, {"usage", {{"prompt_tokens", 11}, {"completion_tokens", 5}}}}; }
+json choice(const std::string& text, int index = 0) {
+  return {{"index", index}, {"message", {{"role", "assistant"}, {"content", text}}}, {"finish_reason", "stop"}};
+}
+json chat_reply(const std::vector<json>& choices) {
+  return {{"choices", choices}, {"usage", {{"prompt_tokens", 11}, {"completion_tokens", 5}}}};
+}
 
 Question plain() { return chat_question(endpoint(), {{"user", "hi"}}, {}); }
 
@@ -48,7 +52,10 @@ TEST(ChatQuestion, Body) {
   params.top_logprobs = 5;
   params.stop = {"\n"};
   const Question question = chat_question(endpoint(), {{"system", "be brief"}, {"user", "hi"}}, params);
-  EXPECT_EQ(question.request, json::parse(R"({"model": "m", "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}], "temperature": 0.5, "top_p": 1.0,
+  EXPECT_EQ(
+      question.request,
+      json::parse(
+          R"({"model": "m", "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}], "temperature": 0.5, "top_p": 1.0,
       "max_tokens": 7, "n": 3, "seed": 4, "stop": ["\n"], "logprobs": true, "top_logprobs": 5})"));
   EXPECT_EQ(question.path, "/chat/completions");
   EXPECT_EQ(question.worst.completion_tokens, 21);
@@ -63,8 +70,12 @@ TEST(ChatQuestion, Quirks) {
   params.n = 3;
   params.seed = 4;
   params.max_tokens = 7;
-  const Question question = chat_question(knobs, {{"system", "a"}, {"system", "b"}, {"user", "hi"}, {"assistant", "yes"}, {"system", "c"}}, params, 2);
-  EXPECT_EQ(question.request["messages"], json::parse(R"([{"role": "user", "content": "a\n\nb\n\nhi"}, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "c"}])"));
+  const Question question = chat_question(knobs, {{"system", "a"}, {"system", "b"}, {"user", "hi"}, {"assistant", "yes"}, {"system", "c"}},
+                                          params, 2);
+  EXPECT_EQ(
+      question.request["messages"],
+      json::parse(
+          R"([{"role": "user", "content": "a\n\nb\n\nhi"}, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "c"}])"));
   for (const char* absent : {"n", "seed", "max_tokens", "logprobs", "stop"}) EXPECT_FALSE(question.request.contains(absent)) << absent;
   EXPECT_EQ(question.request["max_completion_tokens"], 7);
   EXPECT_EQ(question.sample, 2);
@@ -75,8 +86,14 @@ TEST(ChatQuestion, Quirks) {
 }
 
 TEST(ChatQuestion, TextThatIsNoUtf8) {
-  const Question question = chat_question(endpoint(), {{"user", "a\xff" "b \xc3\xa9"}}, {});
-  EXPECT_EQ(question.request["messages"][0]["content"], "a\xef\xbf\xbd" "b \xc3\xa9");
+  const Question question = chat_question(endpoint(),
+                                          {{"user",
+                                            "a\xff"
+                                            "b \xc3\xa9"}},
+                                          {});
+  EXPECT_EQ(question.request["messages"][0]["content"],
+            "a\xef\xbf\xbd"
+            "b \xc3\xa9");
   question.request.dump();
 }
 
@@ -88,7 +105,8 @@ TEST(ClassifierQuestion, ShortNumbers) {
 }
 
 TEST(CheckChat, Reads) {
-  const json body = json::parse(R"({"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "length", "logprobs": {"content": [
+  const json body = json::parse(
+      R"({"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "length", "logprobs": {"content": [
       {"token": "Hi", "logprob": -0.5, "top_logprobs": [{"token": "Yo", "logprob": -1.5}, {"token": "Hi", "logprob": -0.5}]}]}}], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})");
   ChatParams params;
   params.top_logprobs = 2;
@@ -168,7 +186,8 @@ TEST(CheckCompletion, EchoedPrompt) {
   const Question question = completion_question(endpoint(), "a b", params, /*echo=*/true);
   EXPECT_EQ(question.request["echo"], true);
   EXPECT_EQ(question.request["logprobs"], 1);
-  const json body = json::parse(R"({"choices": [{"index": 0, "text": "a b c", "finish_reason": "length", "logprobs": {"tokens": ["a", " b", " c"], "token_logprobs": [null, -1.0, -2.0],
+  const json body = json::parse(
+      R"({"choices": [{"index": 0, "text": "a b c", "finish_reason": "length", "logprobs": {"tokens": ["a", " b", " c"], "token_logprobs": [null, -1.0, -2.0],
       "top_logprobs": [null, {" x": -0.5}, {" c": -2.0}], "text_offset": [0, 1, 3]}}], "usage": {"prompt_tokens": 2, "completion_tokens": 1}})");
   const Completion completion = completions_of(check_completion(question, body).reply).front();
   EXPECT_EQ(completion.text, " c");
@@ -199,7 +218,8 @@ TEST(CheckCompletion, RankedPrompt) {
   EXPECT_EQ(completion.prompt_tokens[2].token, " cd");
   EXPECT_EQ(completion.prompt_tokens[2].logprob, -7.0);
   EXPECT_EQ(completion.prompt_tokens[2].top.size(), 2u);
-  EXPECT_EQ(broken(question, json::parse(R"({"choices": [{"text": "!"}]})"), check_completion), "no log-probabilities of the prompt, which were asked for");
+  EXPECT_EQ(broken(question, json::parse(R"({"choices": [{"text": "!"}]})"), check_completion),
+            "no log-probabilities of the prompt, which were asked for");
 }
 
 TEST(CheckEmbedding, EntriesByIndex) {
@@ -210,20 +230,26 @@ TEST(CheckEmbedding, EntriesByIndex) {
   EXPECT_EQ(vectors, (std::vector<std::vector<float>>{{1, 2.5}, {3, 4}}));
   EXPECT_EQ(broken(question, {{"data", {entry(1, {3, 4}), entry(1, {1, 2})}}}, check_embedding), "embedding 1 twice");
   EXPECT_EQ(broken(question, {{"data", json::array({entry(0, {3, 4})})}}, check_embedding), "1 embeddings of 2 texts");
-  EXPECT_EQ(broken(question, {{"data", {entry(0, {3, 4}), entry(1, {1})}}}, check_embedding), "embeddings of different lengths: 2 values in entry 0, 1 in entry 1");
-  EXPECT_EQ(broken(question, {{"data", {entry(0, {3, nullptr}), entry(1, {1, 2})}}}, check_embedding), "embeddings: a value in entry 0 that is no finite number");
+  EXPECT_EQ(broken(question, {{"data", {entry(0, {3, 4}), entry(1, {1})}}}, check_embedding),
+            "embeddings of different lengths: 2 values in entry 0, 1 in entry 1");
+  EXPECT_EQ(broken(question, {{"data", {entry(0, {3, nullptr}), entry(1, {1, 2})}}}, check_embedding),
+            "embeddings: a value in entry 0 that is no finite number");
 }
 
 TEST(CheckClassifier, Reads) {
   const Question two = classifier_question({{1}, {2}});
-  EXPECT_EQ(classified_of(check_classifier(two, json::parse(R"({"probs": [[0.25, 0.75], [1, 0]]})")).reply).probabilities, (std::vector<std::vector<float>>{{0.25, 0.75}, {1, 0}}));
+  EXPECT_EQ(classified_of(check_classifier(two, json::parse(R"({"probs": [[0.25, 0.75], [1, 0]]})")).reply).probabilities,
+            (std::vector<std::vector<float>>{{0.25, 0.75}, {1, 0}}));
   EXPECT_EQ(classified_of(check_classifier(two, json::parse(R"({"labels": [3, 0]})")).reply).labels, (std::vector<int64_t>{3, 0}));
-  EXPECT_EQ(classified_of(check_classifier(two, json::parse(R"({"scores": [[-4, 9], [7, 0.5]]})")).reply).scores, (std::vector<std::vector<float>>{{-4, 9}, {7, 0.5}}));
+  EXPECT_EQ(classified_of(check_classifier(two, json::parse(R"({"scores": [[-4, 9], [7, 0.5]]})")).reply).scores,
+            (std::vector<std::vector<float>>{{-4, 9}, {7, 0.5}}));
 }
 
 TEST(CheckClassifier, RoundedAndHiddenProbabilities) {
   const Question one = classifier_question({{1}});
-  const auto passes = [&](const std::string& row) { return broken(one, json::parse("{\"probs\": [" + row + "]}"), check_classifier) == "nothing was thrown"; };
+  const auto passes = [&](const std::string& row) {
+    return broken(one, json::parse("{\"probs\": [" + row + "]}"), check_classifier) == "nothing was thrown";
+  };
   EXPECT_TRUE(passes("[0.33, 0.33, 0.33]"));
   EXPECT_TRUE(passes("[0.6, 0.2, 0, 0]"));  // the two largest
   EXPECT_TRUE(passes("[0.3333, 0.3333, 0.3333]"));

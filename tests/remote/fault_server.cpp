@@ -17,7 +17,8 @@ int bound_socket(int& port) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  if (socket < 0 || ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) != 0) throw std::runtime_error("no socket for the fault server");
+  if (socket < 0 || ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) != 0)
+    throw std::runtime_error("no socket for the fault server");
   ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
   port = ntohs(address.sin_port);
   return socket;
@@ -43,7 +44,8 @@ void Wire::send(std::string_view bytes) {
 }
 
 void Wire::reply(int status, const std::string& body, const std::string& more_headers, const std::string& type) {
-  send("HTTP/1.1 " + std::to_string(status) + " Said\r\nContent-Type: " + type + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + more_headers + "\r\n" + body);
+  send("HTTP/1.1 " + std::to_string(status) + " Said\r\nContent-Type: " + type + "\r\nContent-Length: " + std::to_string(body.size()) +
+       "\r\n" + more_headers + "\r\n" + body);
 }
 
 void Wire::half_close() { ::shutdown(socket_, SHUT_WR); }

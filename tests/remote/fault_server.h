@@ -28,9 +28,9 @@ class Wire {
   void send(std::string_view bytes);
   void reply(int status, const std::string& body, const std::string& more_headers = "", const std::string& type = "application/json");
   void reply(const nlohmann::json& body) { reply(200, body.dump()); }
-  void half_close();           // nothing more will be sent
-  void close();                // nor read
-  void wait(double seconds);   // or until the server ends
+  void half_close();          // nothing more will be sent
+  void close();               // nor read
+  void wait(double seconds);  // or until the server ends
   bool open() const { return open_; }
 
  private:
@@ -46,7 +46,9 @@ class FaultServer {
   ~FaultServer();
   FaultServer(const FaultServer&) = delete;
   FaultServer& operator=(const FaultServer&) = delete;
-  std::string url(const std::string& path = "", const std::string& scheme = "http") const { return scheme + "://127.0.0.1:" + std::to_string(port_) + path; }
+  std::string url(const std::string& path = "", const std::string& scheme = "http") const {
+    return scheme + "://127.0.0.1:" + std::to_string(port_) + path;
+  }
   int64_t requests() const { return requests_; }
   int64_t connections() const { return connections_; }
   bool ending() const { return ending_; }

@@ -24,7 +24,9 @@ HttpRequest post(const std::string& url) {
   return request;
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 TEST(Http, SendsWhatItIsGivenAndKeepsTheConnection) {
   std::string seen;
@@ -149,7 +151,9 @@ TEST(Http, HugeReply) {
 
 TEST(Http, RetryAfter) {
   FaultServer server([](const Asked& asked, Wire& wire) {
-    wire.reply(429, "{}", asked.path == "/date" ? "Date: Fri, 01 Jan 2021 10:00:00 GMT\r\nRetry-After: Fri, 01 Jan 2021 10:01:30 GMT\r\n" : "Retry-After: 7\r\n");
+    wire.reply(429, "{}",
+               asked.path == "/date" ? "Date: Fri, 01 Jan 2021 10:00:00 GMT\r\nRetry-After: Fri, 01 Jan 2021 10:01:30 GMT\r\n"
+                                     : "Retry-After: 7\r\n");
   });
   HttpClient client;
   EXPECT_EQ(client.ask(post(server.url())).retry_after, 7);

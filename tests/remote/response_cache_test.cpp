@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <thread>
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include "retort/base/file.h"
@@ -35,7 +35,9 @@ Budget calls(int64_t most) {
   return budget;
 }
 
-int64_t rows_in(const std::string& path, const char* table) { return Database(path, false).number(fmt::format("SELECT count(*) FROM {}", table).c_str()); }
+int64_t rows_in(const std::string& path, const char* table) {
+  return Database(path, false).number(fmt::format("SELECT count(*) FROM {}", table).c_str());
+}
 
 // Runs the work in a process of its own and returns its number; the work leaves with its exit code.
 template <class Work>
@@ -167,7 +169,8 @@ TEST(Reservations, OfDeadProcessesAreDropped) {
   EXPECT_EQ(code_of(child), -SIGKILL);
 
   // The number of a process that lives, but another birth: the machine has given it out again.
-  Database(path, false).run(fmt::format("INSERT INTO reservations VALUES(NULL, 'default', {}, 'another boot/1', 1, 0, 0, 0)", ::getppid()).c_str());
+  Database(path, false)
+      .run(fmt::format("INSERT INTO reservations VALUES(NULL, 'default', {}, 'another boot/1', 1, 0, 0, 0)", ::getppid()).c_str());
   EXPECT_THROW(mine.reserve(calls(1), {1, 0, 0, 0}), BudgetError);
   EXPECT_EQ(rows_in(path, "reservations"), 1);
 }
@@ -301,7 +304,8 @@ TEST(ResponseCache, SaysWhereItCannotWrite) {
 TEST(ResponseCache, KeepsNoCredentials) {
   const Scratch scratch;
   const std::string path = scratch.file("a.db");
-  ResponseCache(path, CacheMode::read_write).settle(calls(0), {answer(1, 0, "https://me:geheim@host:80/v1?x=a@b"), answer(2, 0, "https://host/@me")});
+  ResponseCache(path, CacheMode::read_write)
+      .settle(calls(0), {answer(1, 0, "https://me:geheim@host:80/v1?x=a@b"), answer(2, 0, "https://host/@me")});
   EXPECT_EQ(read_file(path).find("geheim"), std::string::npos);
   Database file(path, false);
   EXPECT_EQ(file.number("SELECT count(*) FROM answers WHERE url IN ('https://host:80/v1?x=a@b', 'https://host/@me')"), 2);

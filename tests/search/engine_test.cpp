@@ -56,14 +56,17 @@ TEST(Parzen, DrawsFollowTheDensity) {
 
 TEST(Engine, TheSameSeedSuggestsTheSame) {
   for (const std::string name : {"tpe", "gp", "random"}) {
-    const History a = maximise(square(), branin, 14, engine(name, 5), Seed(7)), b = maximise(square(), branin, 14, engine(name, 5), Seed(7)), c = maximise(square(), branin, 14, engine(name, 5), Seed(8));
+    const History a = maximise(square(), branin, 14, engine(name, 5), Seed(7)),
+                  b = maximise(square(), branin, 14, engine(name, 5), Seed(7)),
+                  c = maximise(square(), branin, 14, engine(name, 5), Seed(8));
     for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].point, b[i].point) << name;
     EXPECT_NE(a.back().point, c.back().point) << name;
   }
 }
 
 TEST(Engine, TheFirstTrialsAreDrawnAtRandom) {
-  const History random = maximise(square(), branin, 12, engine("random"), Seed(7)), tpe = maximise(square(), branin, 12, engine("tpe"), Seed(7));
+  const History random = maximise(square(), branin, 12, engine("random"), Seed(7)),
+                tpe = maximise(square(), branin, 12, engine("tpe"), Seed(7));
   for (size_t i = 0; i < 10; ++i) EXPECT_EQ(random[i].point, tpe[i].point);
   EXPECT_NE(random[10].point, tpe[10].point);
 }
@@ -85,7 +88,9 @@ TEST(Engine, ModelsFindWhatDrawsDoNot) {
 
 TEST(Engine, MixedSpacesAreSearchedToo) {
   const Space space({log_real("lr", 1e-4, 1), whole("layers", 1, 6), choice("net", {"a", "b", "c"})});
-  const auto f = [&](const Point& p) { return -std::pow(std::log10(p[0]) + 2, 2) - std::pow(p[1] - 4, 2) + (space.choice(p, "net") == "b" ? 2 : 0); };
+  const auto f = [&](const Point& p) {
+    return -std::pow(std::log10(p[0]) + 2, 2) - std::pow(p[1] - 4, 2) + (space.choice(p, "net") == "b" ? 2 : 0);
+  };
   for (const std::string name : {"tpe", "gp"}) {
     const History history = maximise(space, f, 50, engine(name), Seed(1));
     for (const Trial& trial : history) ASSERT_TRUE(space.contains(trial.point));
@@ -101,7 +106,12 @@ TEST(Engine, ParallelTrialsLookElsewhere) {
   history.push_back({first, Trial::Status::running, 0});
   // The same draws of candidates as for the first: only that one is running makes the difference.
   const History without(history.begin(), history.end() - 1);
-  const Point same = suggest_gp(square(), without, Seed(11)), other = suggest_gp(square(), {[&] { History h = without; h.push_back({same, Trial::Status::running, 0}); return h; }()}, Seed(11));
+  const Point same = suggest_gp(square(), without, Seed(11)), other = suggest_gp(square(), {[&] {
+                                                                                   History h = without;
+                                                                                   h.push_back({same, Trial::Status::running, 0});
+                                                                                   return h;
+                                                                                 }()},
+                                                                                 Seed(11));
   EXPECT_GT(std::hypot(same[0] - other[0], same[1] - other[1]), 0.3);
   const Point tpe = suggest(square(), history, engine("tpe", 6), Seed(3));
   EXPECT_TRUE(square().contains(tpe));
@@ -110,7 +120,7 @@ TEST(Engine, ParallelTrialsLookElsewhere) {
 TEST(Engine, FailedTrialsAreKeptAwayFrom) {
   const Space line({real("x", 0, 1)});
   History history;
-  for (int i = 0; i < 10; ++i) history.push_back(ended({0.05 * i}, 0.05 * i));  // the better the further right …
+  for (int i = 0; i < 10; ++i) history.push_back(ended({0.05 * i}, 0.05 * i));                  // the better the further right …
   for (int i = 0; i < 6; ++i) history.push_back({{0.6 + 0.08 * i}, Trial::Status::failed, 0});  // … until it breaks
   for (const std::string name : {"tpe", "gp"}) {
     double sum = 0;
@@ -122,14 +132,23 @@ TEST(Engine, FailedTrialsAreKeptAwayFrom) {
 
 TEST(Engine, EqualScoresAreNoTrouble) {
   const Space line({real("x", 0, 1)});
-  for (const std::string name : {"tpe", "gp"}) EXPECT_EQ(maximise(line, [](const Point&) { return 0.5; }, 15, engine(name, 5), Seed(1)).size(), 15u);
-  const History failed = maximise(line, [](const Point&) { return std::nan(""); }, 15, engine("gp", 5), Seed(1));
+  for (const std::string name : {"tpe", "gp"})
+    EXPECT_EQ(maximise(
+                  line, [](const Point&) { return 0.5; }, 15, engine(name, 5), Seed(1))
+                  .size(),
+              15u);
+  const History failed = maximise(
+      line, [](const Point&) { return std::nan(""); }, 15, engine("gp", 5), Seed(1));
   EXPECT_EQ(best_trial(failed), -1);
 }
 
 TEST(Engine, RefusesTrialsOfAnotherSpace) {
-  EXPECT_NE(caught<ConfigError>([] { suggest(square(), {ended({0}, 1)}, engine("tpe"), Seed(1)); }).line.find("outside the space"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([] { suggest(square(), {ended({0, 1}, std::nan(""))}, engine("tpe"), Seed(1)); }).line.find("score is not finite"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] { suggest(square(), {ended({0}, 1)}, engine("tpe"), Seed(1)); }).line.find("outside the space"),
+            std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] {
+              suggest(square(), {ended({0, 1}, std::nan(""))}, engine("tpe"), Seed(1));
+            }).line.find("score is not finite"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ TEST(GaussianProcess, TwoObservationsAgainstTheMatrixFormula) {
   const Kernel kernel{KernelForm::matern52, {0.7}, 1.3};
   const double noise = 0.1, mean = 0.25;
   const GaussianProcess process(x, y, kernel, noise, mean);
-  const Tensor big = covariance(x, x, kernel) + noise * at::eye(2, at::kDouble), cross = covariance(column({0.4}), x, kernel), inverse = at::inverse(big);
+  const Tensor big = covariance(x, x, kernel) + noise * at::eye(2, at::kDouble), cross = covariance(column({0.4}), x, kernel),
+               inverse = at::inverse(big);
   EXPECT_NEAR(only(process.at(column({0.4})).mean), mean + only(cross.mm(inverse).mv(y - mean)), 1e-10);
   EXPECT_NEAR(only(process.at(column({0.4})).variance), 1.3 - only(cross.mm(inverse).mm(cross.t())), 1e-10);
   const double evidence = -0.5 * only((y - mean).dot(inverse.mv(y - mean))) - 0.5 * std::log(only(at::det(big))) - std::log(2 * M_PI);
@@ -61,7 +62,8 @@ TEST(GaussianProcess, TheGradientReachesThePlacesAsked) {
 }
 
 TEST(GaussianProcess, EqualPlacesAreNoTrouble) {
-  const Prediction there = GaussianProcess(column({1, 1, 1}), at::tensor({1.0, 2.0, 3.0}, at::kDouble), {KernelForm::rbf, {1}, 1}, 1e-9).at(column({1}));
+  const Prediction there = GaussianProcess(column({1, 1, 1}), at::tensor({1.0, 2.0, 3.0}, at::kDouble), {KernelForm::rbf, {1}, 1}, 1e-9)
+                               .at(column({1}));
   EXPECT_NEAR(only(there.mean), 2, 1e-3);
 }
 
@@ -93,13 +95,16 @@ TEST(GaussianProcess, FittingRaisesTheEvidence) {
     return GaussianProcess(x, y, kernel, found.noise() * noise_factor, found.mean()).log_marginal_likelihood();
   };
   EXPECT_NEAR(with(1, 1), found.log_marginal_likelihood(), 1e-9);
-  for (const auto& [factor, noise_factor] : {std::pair(1.1, 1.0), std::pair(0.9, 1.0), std::pair(1.0, 1.2), std::pair(1.0, 0.8)}) EXPECT_LT(with(factor, noise_factor), found.log_marginal_likelihood());
+  for (const auto& [factor, noise_factor] : {std::pair(1.1, 1.0), std::pair(0.9, 1.0), std::pair(1.0, 1.2), std::pair(1.0, 0.8)})
+    EXPECT_LT(with(factor, noise_factor), found.log_marginal_likelihood());
   EXPECT_NEAR(found.noise(), 0.09, 0.05);
   EXPECT_GT(found.kernel().lengthscales[1], 3 * found.kernel().lengthscales[0]);  // the second column has no part in it
 }
 
 TEST(GaussianProcess, ExpectedImprovementInClosedForm) {
-  const auto ei = [](double mean, double variance, double best) { return only(expected_improvement({at::tensor({mean}, at::kDouble), at::tensor({variance}, at::kDouble)}, best)); };
+  const auto ei = [](double mean, double variance, double best) {
+    return only(expected_improvement({at::tensor({mean}, at::kDouble), at::tensor({variance}, at::kDouble)}, best));
+  };
   EXPECT_NEAR(ei(1, 4, 1), 2 / std::sqrt(2 * M_PI), 1e-12);  // s phi(0)
   EXPECT_NEAR(ei(3, 1e-20, 1), 2, 1e-9);                     // certain: the gain itself
   EXPECT_EQ(ei(0, 1e-20, 1), 0);
@@ -111,9 +116,15 @@ TEST(GaussianProcess, ExpectedImprovementInClosedForm) {
 
 TEST(GaussianProcess, RefusesWhatDoesNotFit) {
   const Tensor x = column({0, 1}), y = at::tensor({1.0, 2.0}, at::kDouble);
-  EXPECT_NE(caught<ConfigError>([&] { GaussianProcess(x, at::tensor({1.0}, at::kDouble), {}, 0.1); }).line.find("expected places [n, d] and values [n], received [2, 1] and [1]"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] {
+              GaussianProcess(x, at::tensor({1.0}, at::kDouble), {}, 0.1);
+            }).line.find("expected places [n, d] and values [n], received [2, 1] and [1]"),
+            std::string::npos);
   EXPECT_NE(caught<ConfigError>([&] { GaussianProcess(x, y, {}, 0); }).line.find("must be above 0"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([&] { GaussianProcess(x, y, {KernelForm::rbf, {1, 2, 3}, 1}, 0.1); }).line.find("3 length-scales for 1 columns"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] {
+              GaussianProcess(x, y, {KernelForm::rbf, {1, 2, 3}, 1}, 0.1);
+            }).line.find("3 length-scales for 1 columns"),
+            std::string::npos);
   EXPECT_NE(caught<ConfigError>([&] { GaussianProcess(x, y / 0, {}, 0.1); }).line.find("not finite"), std::string::npos);
 }
 

@@ -5,7 +5,10 @@
 namespace retort::search {
 namespace {
 
-Space mixed() { return Space({log_real("lr", 1e-3, 1), real("alpha", -1, 3), whole("batch", 16, 128, true), whole("depth", 1, 4), choice("net", {"a", "b", "c"})}); }
+Space mixed() {
+  return Space(
+      {log_real("lr", 1e-3, 1), real("alpha", -1, 3), whole("batch", 16, 128, true), whole("depth", 1, 4), choice("net", {"a", "b", "c"})});
+}
 
 TEST(Space, NumbersLieOnTheirScale) {
   EXPECT_DOUBLE_EQ(to_unit(log_real("lr", 1e-4, 1), 1e-2), 0.5);
@@ -68,7 +71,10 @@ TEST(Space, RefusesBoundsThatCannotBe) {
   EXPECT_NE(caught<ConfigError>([] { whole("n", 0.5, 2); }).line.find("are not whole numbers"), std::string::npos);
   EXPECT_NE(caught<ConfigError>([] { choice("net", {}); }).line.find("nothing to choose"), std::string::npos);
   EXPECT_NE(caught<ConfigError>([] { Space({}); }).line.find("no dimension"), std::string::npos);
-  EXPECT_NE(caught<ConfigError>([] { Space({real("x", 0, 1), real("x", 0, 2)}); }).line.find("two dimensions are called x"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([] {
+              Space({real("x", 0, 1), real("x", 0, 2)});
+            }).line.find("two dimensions are called x"),
+            std::string::npos);
   EXPECT_NE(caught<ConfigError>([] { mixed().value({0, 0, 0, 0, 0}, "ls"); }).line.find("no dimension is called ls"), std::string::npos);
 }
 

@@ -40,7 +40,10 @@ TEST(ZerothOrder, ManyDirectionsFindTheSlopeAndTwoWaysFindItBetter) {
 
 TEST(ZerothOrder, RefusesWhatIsNoStep) {
   const auto loss = [](const Tensor& rows) { return rows.sum(1); };
-  EXPECT_EQ(caught<ConfigError>([&] { zeroth_order_gradient(at::zeros({2, 3}), at::ones({2, 3}), 0, loss); }).line, "zeroth-order gradient: mu = 0, expected above 0");
+  EXPECT_EQ(caught<ConfigError>([&] {
+              zeroth_order_gradient(at::zeros({2, 3}), at::ones({2, 3}), 0, loss);
+            }).line,
+            "zeroth-order gradient: mu = 0, expected above 0");
   caught<ConfigError>([&] { zeroth_order_gradient(at::zeros({2, 3}), at::ones({3, 3}), 0.1, loss); });
   caught<ConfigError>([&] { zeroth_order_gradient(at::zeros({2, 3}), at::ones({0, 3}), 0.1, loss); });
 }

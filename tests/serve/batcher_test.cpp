@@ -17,7 +17,10 @@ TEST(Batcher, GathersSplitsAndHandsBack) {
   const auto served = tiny_served();
   std::mutex mutex;
   std::vector<int64_t> sizes;
-  Batcher batcher(*served, 8, 0.2, 100, [&](int64_t rows) { const std::lock_guard lock(mutex); sizes.push_back(rows); });
+  Batcher batcher(*served, 8, 0.2, 100, [&](int64_t rows) {
+    const std::lock_guard lock(mutex);
+    sizes.push_back(rows);
+  });
   BatchJob first, second, third;
   std::thread one([&] { EXPECT_TRUE(batcher.answer(fill(first, 3, 1))); });
   std::thread two([&] { EXPECT_TRUE(batcher.answer(fill(second, 2, -1))); });

@@ -12,14 +12,14 @@
 namespace retort {
 
 struct Heard {
-  int status = 0;  // 0: the connection ended without an answer
+  int status = 0;                              // 0: the connection ended without an answer
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   nlohmann::json json() const { return nlohmann::json::parse(body, nullptr, false); }
-  std::string message() const;                 // of an error
+  std::string message() const;  // of an error
 };
 
-using HeaderList = std::vector<std::string>;   // "Name: value"
+using HeaderList = std::vector<std::string>;  // "Name: value"
 
 class Client {
  public:
@@ -28,9 +28,9 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   bool connected() const { return socket_ >= 0; }
-  void send(const std::string& bytes) const;   // what the other side no longer wants is lost
-  Heard hear(bool head_only = false);          // the next answer
-  bool ended();                                // whether the other side closed, without another byte
+  void send(const std::string& bytes) const;  // what the other side no longer wants is lost
+  Heard hear(bool head_only = false);         // the next answer
+  bool ended();                               // whether the other side closed, without another byte
   Heard ask(const std::string& method, const std::string& path, const std::string& body = {}, const HeaderList& headers = {});
 
  private:

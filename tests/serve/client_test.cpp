@@ -83,7 +83,9 @@ Heard Client::ask(const std::string& method, const std::string& path, const std:
   return hear(method == "HEAD");
 }
 
-Heard ask(int port, const std::string& method, const std::string& path, const std::string& body, const HeaderList& headers) { return Client(port).ask(method, path, body, headers); }
+Heard ask(int port, const std::string& method, const std::string& path, const std::string& body, const HeaderList& headers) {
+  return Client(port).ask(method, path, body, headers);
+}
 
 InputSpec tiny_input() {
   InputSpec input;

@@ -21,7 +21,8 @@ TEST(Exposure, ShowsWhatThePolicyAllows) {
 }
 
 TEST(Exposure, RefusesOtherWords) {
-  for (const char* text : {"some", "top-0", "top-1.5", "top-", "rounded--1", "rounded-99", "noised-x", "noised-inf"}) EXPECT_THROW(Exposure::parse(text), ConfigError) << text;
+  for (const char* text : {"some", "top-0", "top-1.5", "top-", "rounded--1", "rounded-99", "noised-x", "noised-inf"})
+    EXPECT_THROW(Exposure::parse(text), ConfigError) << text;
 }
 
 }  // namespace

@@ -18,9 +18,11 @@ TEST(ServeMetrics, CountAsPrometheusReadsThem) {
   metrics.images(7);
   metrics.batch(7);
   const std::string text = metrics.text(3, 99);
-  for (const char* line : {"retort_requests_total{code=\"200\"} 2\n", "retort_requests_total{code=\"404\"} 1\n", "retort_key_requests_total{key=\"partner\"} 1\n", "retort_images_total 7\n",
-                           "retort_batch_rows_bucket{le=\"4\"} 0\n", "retort_batch_rows_bucket{le=\"8\"} 1\n", "retort_request_seconds_count 3\n", "retort_queue_rows 3\n", "retort_body_bytes 99\n",
-                           "# TYPE retort_request_seconds histogram\n"})
+  for (const char* line :
+       {"retort_requests_total{code=\"200\"} 2\n", "retort_requests_total{code=\"404\"} 1\n",
+        "retort_key_requests_total{key=\"partner\"} 1\n", "retort_images_total 7\n", "retort_batch_rows_bucket{le=\"4\"} 0\n",
+        "retort_batch_rows_bucket{le=\"8\"} 1\n", "retort_request_seconds_count 3\n", "retort_queue_rows 3\n", "retort_body_bytes 99\n",
+        "# TYPE retort_request_seconds histogram\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
 }
 

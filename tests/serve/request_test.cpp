@@ -17,7 +17,9 @@ std::string refusal(const std::string& body, const std::vector<int64_t>& shape =
   return "taken";
 }
 
-std::vector<float> numbers(const std::string& body, const std::vector<int64_t>& shape = {2}) { return parse_inputs(body, shape, 8).numbers; }
+std::vector<float> numbers(const std::string& body, const std::vector<int64_t>& shape = {2}) {
+  return parse_inputs(body, shape, 8).numbers;
+}
 
 TEST(Request, ReadsRows) {
   const InputRequest request = parse_inputs(" { \"model\" : \"trees\",\n\"inputs\":[[1, -2.5e-1],[3e2 ,0]] , \"raw\":true} ", {2}, 8);
@@ -71,9 +73,29 @@ TEST(Request, SaysWhatIsWrong) {
 }
 
 TEST(Request, RefusesWhatIsNoJson) {
-  for (const char* body : {"", " ", "[", "{", "{\"inputs\"", "{\"inputs\":", "{\"inputs\":[[1,2]", "{\"inputs\":[[1,2]]", "{\"inputs\":[[1,2]]}x", "{\"inputs\":[[1 2]]}", "{\"inputs\":[[1,]]}",
-                           "{\"inputs\":[[01,2]]}", "{\"inputs\":[[1.,2]]}", "{\"inputs\":[[.5,2]]}", "{\"inputs\":[[+1,2]]}", "{\"inputs\":[[1,2],]}", "{\"inputs\":[[1,2]],}", "{\"inputs\":[[1e,2]]}",
-                           "{\"inputs\":[[--1,2]]}", "{\"inputs\":[[0x10,2]]}", "{\"model\":\"\\u12\"}", "{\"model\":\"\n\"}", "<html>"})
+  for (const char* body : {"",
+                           " ",
+                           "[",
+                           "{",
+                           "{\"inputs\"",
+                           "{\"inputs\":",
+                           "{\"inputs\":[[1,2]",
+                           "{\"inputs\":[[1,2]]",
+                           "{\"inputs\":[[1,2]]}x",
+                           "{\"inputs\":[[1 2]]}",
+                           "{\"inputs\":[[1,]]}",
+                           "{\"inputs\":[[01,2]]}",
+                           "{\"inputs\":[[1.,2]]}",
+                           "{\"inputs\":[[.5,2]]}",
+                           "{\"inputs\":[[+1,2]]}",
+                           "{\"inputs\":[[1,2],]}",
+                           "{\"inputs\":[[1,2]],}",
+                           "{\"inputs\":[[1e,2]]}",
+                           "{\"inputs\":[[--1,2]]}",
+                           "{\"inputs\":[[0x10,2]]}",
+                           "{\"model\":\"\\u12\"}",
+                           "{\"model\":\"\n\"}",
+                           "<html>"})
     EXPECT_NE(refusal(body), "taken") << body;
   EXPECT_EQ(refusal("{\"inputs\":[[1,2]"), "malformed JSON at byte 16: it ends too early; ',' or ']' is expected");
   EXPECT_NE(refusal(std::string(100000, '[')), "taken");

@@ -160,10 +160,13 @@ TEST(Server, KnowsItsKeys) {
   ::setenv("SERVE_TEST_TOP", "token-for-top", 1);
   ::setenv("SERVE_TEST_ROUND", "token-for-round", 1);
   std::vector<ApiKey> keys;
-  for (const char* env : {"SERVE_TEST_FULL", "SERVE_TEST_LABELS:labels", "SERVE_TEST_TOP:top-2", "SERVE_TEST_ROUND:rounded-1"}) keys.push_back(key_from_environment(env, 0));
+  for (const char* env : {"SERVE_TEST_FULL", "SERVE_TEST_LABELS:labels", "SERVE_TEST_TOP:top-2", "SERVE_TEST_ROUND:rounded-1"})
+    keys.push_back(key_from_environment(env, 0));
   Server server(tiny_served(), keys, {}, test_options());
   Client client(server.port());
-  const auto asked = [&](const std::string& token, const std::string& path = kClassify) { return client.ask("POST", path, kRow, {"Authorization: Bearer " + token}); };
+  const auto asked = [&](const std::string& token, const std::string& path = kClassify) {
+    return client.ask("POST", path, kRow, {"Authorization: Bearer " + token});
+  };
 
   EXPECT_EQ(ask(server.port(), "POST", kClassify, kRow).status, 401);
   EXPECT_EQ(ask(server.port(), "GET", "/metrics").status, 401);
@@ -192,7 +195,8 @@ TEST(Server, NoiseIsOfTheQuestion) {
   const auto server = anonymous_server(test_options(), "noised-0.5");
   const Heard once = ask(server->port(), "POST", kClassify, kRow);
   const auto first = probs(once)[0];
-  for (const char* again : {"{\"inputs\":[[1,-1,0.5,-0]]}", "{\"inputs\":[[9,9,9,9],[1.0,-1e0,5e-1,0]]}", "{\"inputs_base64\":\"AACAPwAAgL8AAAA/AAAAAA==\",\"shape\":[1,4]}"}) {
+  for (const char* again : {"{\"inputs\":[[1,-1,0.5,-0]]}", "{\"inputs\":[[9,9,9,9],[1.0,-1e0,5e-1,0]]}",
+                            "{\"inputs_base64\":\"AACAPwAAgL8AAAA/AAAAAA==\",\"shape\":[1,4]}"}) {
     const auto rows = probs(ask(server->port(), "POST", kClassify, again));
     for (size_t c = 0; c < 3; ++c) EXPECT_NEAR(rows.back()[c], first[c], 1e-6) << again;
   }
@@ -251,8 +255,10 @@ TEST(Server, RefusesWhatItHasNoRoomFor) {
   first.send(request_text("POST", kClassify, kRow));
   while (door.entered == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   second.send(request_text("POST", kClassify, "{\"inputs\":[[1,2,3,4],[1,2,3,4]]}"));
-  while (ask(server.port(), "GET", "/health").status == 200) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // until all four are accepted
-  while (fourth.ask("GET", "/metrics").body.find("retort_queue_rows 2") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (ask(server.port(), "GET", "/health").status == 200)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // until all four are accepted
+  while (fourth.ask("GET", "/metrics").body.find("retort_queue_rows 2") == std::string::npos)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const Heard full = third.ask("POST", kClassify, kRow);
   EXPECT_EQ(full.status, 503);
   EXPECT_EQ(full.headers.at("retry-after"), "1");
@@ -270,7 +276,8 @@ TEST(Server, BoundsItsMemory) {
   const auto server = anonymous_server(options);
   Client holder(server->port());
   holder.send("POST /v1/classify HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + std::string(900000, ' '));
-  while (ask(server->port(), "GET", "/metrics").body.find("retort_body_bytes 900000") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (ask(server->port(), "GET", "/metrics").body.find("retort_body_bytes 900000") == std::string::npos)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const Heard heard = ask(server->port(), "POST", kClassify, std::string(400000, ' ') + kRow);
   EXPECT_EQ(heard.status, 503);
   EXPECT_EQ(heard.headers.at("retry-after"), "1");
@@ -327,8 +334,9 @@ TEST(Server, ServesAThousandClientsAtOnce) {
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 1000; ++i) {
       const auto row = inputs[i];
-      clients[static_cast<size_t>(i)]->send(request_text("POST", kClassify, fmt::format("{{\"inputs\":[[{:.9g},{:.9g},{:.9g},{:.9g}]]}}", row[0].item<float>(), row[1].item<float>(),
-                                                                                         row[2].item<float>(), row[3].item<float>())));
+      clients[static_cast<size_t>(i)]->send(request_text("POST", kClassify,
+                                                         fmt::format("{{\"inputs\":[[{:.9g},{:.9g},{:.9g},{:.9g}]]}}", row[0].item<float>(),
+                                                                     row[1].item<float>(), row[2].item<float>(), row[3].item<float>())));
     }
     const Tensor truth = expected(inputs);
     for (int i = 0; i < 1000; ++i) {
@@ -341,7 +349,8 @@ TEST(Server, ServesAThousandClientsAtOnce) {
   EXPECT_EQ(server->metrics().open_connections(), 1000);
   EXPECT_LT(resident_mib() - before, 150);
   const std::string metrics = clients[0]->ask("GET", "/metrics").body;
-  for (const char* line : {"retort_requests_total{code=\"200\"} 2000\n", "retort_images_total 2000\n", "retort_batch_rows_sum 2000\n", "retort_key_requests_total{key=\"anonymous\"} 2000\n", "retort_connections 1000\n",
+  for (const char* line : {"retort_requests_total{code=\"200\"} 2000\n", "retort_images_total 2000\n", "retort_batch_rows_sum 2000\n",
+                           "retort_key_requests_total{key=\"anonymous\"} 2000\n", "retort_connections 1000\n",
                            "retort_requests_in_flight 1\n", "retort_body_bytes 0\n"})
     EXPECT_NE(metrics.find(line), std::string::npos) << line << metrics;
 }
@@ -349,7 +358,8 @@ TEST(Server, ServesAThousandClientsAtOnce) {
 TEST(Server, RefusesToStartUnsafely) {
   ServeOptions options = test_options();
   options.host = "0.0.0.0";
-  EXPECT_NE(caught<ConfigError>([&] { Server(tiny_served(), {}, anonymous_key(), options); }).line.find("no key is asked"), std::string::npos);
+  EXPECT_NE(caught<ConfigError>([&] { Server(tiny_served(), {}, anonymous_key(), options); }).line.find("no key is asked"),
+            std::string::npos);
   options.open = true;
   EXPECT_NO_THROW(Server(tiny_served(), {}, anonymous_key(), options));
   options = test_options();

@@ -6,8 +6,12 @@ namespace retort {
 namespace {
 
 Tensor boxes_of(const std::vector<float>& sides) { return at::tensor(sides).view({-1, 4}); }
-FoundBoxes found(const std::vector<float>& sides, const std::vector<float>& scores, const std::vector<int64_t>& classes) { return {boxes_of(sides), at::tensor(scores), at::tensor(classes, at::kLong)}; }
-TrueBoxes truth(const std::vector<float>& sides, const std::vector<int64_t>& classes) { return {boxes_of(sides), at::tensor(classes, at::kLong)}; }
+FoundBoxes found(const std::vector<float>& sides, const std::vector<float>& scores, const std::vector<int64_t>& classes) {
+  return {boxes_of(sides), at::tensor(scores), at::tensor(classes, at::kLong)};
+}
+TrueBoxes truth(const std::vector<float>& sides, const std::vector<int64_t>& classes) {
+  return {boxes_of(sides), at::tensor(classes, at::kLong)};
+}
 FoundBoxes nothing() { return {at::empty({0, 4}), at::empty({0}), at::empty({0}, at::kLong)}; }
 
 TEST(Detection, InterpolatedPrecisionByHand) {
@@ -40,23 +44,27 @@ TEST(Detection, AnObjectIsFoundOnce) {
   // Twice the same object: the second detection is a miss, though behind the hit it costs nothing; before it, it halves the precision.
   const auto behind = average_precision({found({0, 0, 10, 10, 0, 0, 10, 10}, {0.9F, 0.8F}, {0, 0})}, {truth({0, 0, 10, 10}, {0})}, 1);
   EXPECT_DOUBLE_EQ(behind.ap50, 1);
-  const auto other = average_precision({found({0, 0, 10, 10, 0, 0, 10, 10, 30, 30, 40, 40}, {0.9F, 0.8F, 0.7F}, {0, 0, 0})}, {truth({0, 0, 10, 10, 30, 30, 40, 40}, {0, 0})}, 1);
+  const auto other = average_precision({found({0, 0, 10, 10, 0, 0, 10, 10, 30, 30, 40, 40}, {0.9F, 0.8F, 0.7F}, {0, 0, 0})},
+                                       {truth({0, 0, 10, 10, 30, 30, 40, 40}, {0, 0})}, 1);
   EXPECT_NEAR(other.ap50, (51 + 50 * 2.0 / 3) / 101, 1e-12);
 }
 
 TEST(Detection, TheLargestOverlapIsTaken) {
   // Both objects overlap the first detection by more than half; it takes the nearer, so that the second still finds the other.
-  const auto ap = average_precision({found({0, 0, 10, 10, 0, 2, 10, 12}, {0.9F, 0.8F}, {0, 0})}, {truth({0, 2, 10, 12, 0, 0, 10, 10}, {0, 0})}, 1);
+  const auto ap = average_precision({found({0, 0, 10, 10, 0, 2, 10, 12}, {0.9F, 0.8F}, {0, 0})},
+                                    {truth({0, 2, 10, 12, 0, 0, 10, 10}, {0, 0})}, 1);
   EXPECT_DOUBLE_EQ(ap.ap, 1);
 }
 
 TEST(Detection, ClassesAndImagesStandApart) {
   const auto wrong_class = average_precision({found({0, 0, 10, 10}, {0.9F}, {1})}, {truth({0, 0, 10, 10}, {0})}, 2);
   EXPECT_DOUBLE_EQ(wrong_class.ap50, 0);
-  const auto wrong_image = average_precision({found({0, 0, 10, 10}, {0.9F}, {0}), nothing()}, {truth({}, {}), truth({0, 0, 10, 10}, {0})}, 1);
+  const auto wrong_image = average_precision({found({0, 0, 10, 10}, {0.9F}, {0}), nothing()}, {truth({}, {}), truth({0, 0, 10, 10}, {0})},
+                                             1);
   EXPECT_DOUBLE_EQ(wrong_image.ap50, 0);
   // Scores are ordered over images: a sure miss in one image stands before the hit in the other.
-  const auto across = average_precision({found({50, 50, 60, 60}, {0.9F}, {0}), found({0, 0, 10, 10}, {0.8F}, {0})}, {truth({}, {}), truth({0, 0, 10, 10}, {0})}, 1);
+  const auto across = average_precision({found({50, 50, 60, 60}, {0.9F}, {0}), found({0, 0, 10, 10}, {0.8F}, {0})},
+                                        {truth({}, {}), truth({0, 0, 10, 10}, {0})}, 1);
   EXPECT_DOUBLE_EQ(across.ap50, 0.5);
 }
 
@@ -69,7 +77,8 @@ TEST(Detection, AHundredOfAClassCountInAnImage) {
     sides.insert(sides.end(), {at, 0, at + 10, 10});
     scores.push_back(1 - 0.001F * static_cast<float>(i));
   }
-  EXPECT_EQ(average_precision({found(sides, scores, std::vector<int64_t>(101, 0))}, {truth({0, 0, 10, 10}, {0})}, 1).ap50, 0) << "the only hit comes 101st";
+  EXPECT_EQ(average_precision({found(sides, scores, std::vector<int64_t>(101, 0))}, {truth({0, 0, 10, 10}, {0})}, 1).ap50, 0)
+      << "the only hit comes 101st";
 }
 
 TEST(Detection, SuppressionKeepsTheBestOfAGroup) {
@@ -80,8 +89,12 @@ TEST(Detection, SuppressionKeepsTheBestOfAGroup) {
 }
 
 TEST(Detection, RefusesWhatDoesNotFit) {
-  EXPECT_EQ(caught<ConfigError>([] { average_precision({nothing()}, {}, 1); }).line, "average_precision: detections in 1 images, objects in 0");
-  EXPECT_EQ(caught<DataError>([] { average_precision({nothing()}, {truth({0, 0, 1, 1}, {-1})}, 1); }).line, "average_precision: class -1 is outside [0, 1)");
+  EXPECT_EQ(caught<ConfigError>([] { average_precision({nothing()}, {}, 1); }).line,
+            "average_precision: detections in 1 images, objects in 0");
+  EXPECT_EQ(caught<DataError>([] {
+              average_precision({nothing()}, {truth({0, 0, 1, 1}, {-1})}, 1);
+            }).line,
+            "average_precision: class -1 is outside [0, 1)");
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ TEST(Inference, TailsAndQuantilesOfTables) {
   EXPECT_NEAR(normal_quantile(0.975), 1.959963984540054, 1e-10);
   EXPECT_NEAR(normal_quantile(0.001), -3.090232306167813, 1e-9);
   EXPECT_NEAR(normal_tail(1.959963984540054), 0.05, 1e-12);
-  EXPECT_NEAR(student_tail(2.228138851964939, 10), 0.05, 1e-9);   // two-sided 5 % at 10 degrees of freedom
+  EXPECT_NEAR(student_tail(2.228138851964939, 10), 0.05, 1e-9);  // two-sided 5 % at 10 degrees of freedom
   EXPECT_NEAR(student_tail(12.706204736432095, 1), 0.05, 1e-9);
   EXPECT_NEAR(student_tail(0, 7), 1, 1e-12);
 }

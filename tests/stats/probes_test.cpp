@@ -39,7 +39,8 @@ TEST(LogisticRegression, ThePenaltyIsChosenOnHeldOutRows) {
   const auto [x, y] = clusters(90, 1);
   const auto [held, truth] = clusters(90, 2);
   const LinearReadout best = best_logistic_regression(x, y, held, truth, 3, {1e-4, 10});
-  const double a = share_right(logistic_regression(x, y, 3, 1e-4).scores(held), truth), b = share_right(logistic_regression(x, y, 3, 10).scores(held), truth);
+  const double a = share_right(logistic_regression(x, y, 3, 1e-4).scores(held), truth),
+               b = share_right(logistic_regression(x, y, 3, 10).scores(held), truth);
   EXPECT_DOUBLE_EQ(share_right(best.scores(held), truth), std::max(a, b));
 }
 
@@ -57,7 +58,10 @@ TEST(Probes, RefuseWhatTheyCannotRead) {
   const Tensor x = at::zeros({3, 2}), none = at::full({3}, -1, at::kLong);
   EXPECT_EQ(caught<ConfigError>([&] { logistic_regression(x, none, 2, 0.1); }).line, "logistic_regression: none of 3 rows has a label");
   EXPECT_EQ(caught<ConfigError>([&] { knn_votes(x, none, x, 2); }).line, "knn_votes: none of 3 rows has a label");
-  EXPECT_EQ(caught<DataError>([&] { logistic_regression(x, at::tensor({0, 1, 5}, at::kLong), 2, 0.1); }).line, "logistic_regression: label 5 is outside [0, 2)");
+  EXPECT_EQ(caught<DataError>([&] {
+              logistic_regression(x, at::tensor({0, 1, 5}, at::kLong), 2, 0.1);
+            }).line,
+            "logistic_regression: label 5 is outside [0, 2)");
   EXPECT_EQ(caught<ConfigError>([&] { knn_votes(x, none + 1, at::zeros({1, 3}), 2); }).line, "knn_votes: queries [1, 3] among rows [3, 2]");
 }
 

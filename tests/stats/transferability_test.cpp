@@ -51,18 +51,21 @@ TEST(Leep, ByHand) {
   EXPECT_NEAR(leep(at::one_hot(kLabels, 3), kLabels), 0, 1e-12);
   EXPECT_NEAR(leep(at::full({12, 4}, 0.25), kLabels), std::log(1.0 / 3), 1e-12);
   // P(z=0|x) = 1/2, 1/2, 1, 1 for labels 0 0 1 1: P(y=0|z=0) = 1/3, P(y=0|z=1) = 1; likelihoods 2/3 2/3 2/3 2/3.
-  EXPECT_NEAR(leep(at::tensor({0.5, 0.5, 0.5, 0.5, 1.0, 0.0, 1.0, 0.0}).view({4, 2}), at::tensor({0, 0, 1, 1}, at::kLong)), std::log(2.0 / 3), 1e-12);
+  EXPECT_NEAR(leep(at::tensor({0.5, 0.5, 0.5, 0.5, 1.0, 0.0, 1.0, 0.0}).view({4, 2}), at::tensor({0, 0, 1, 1}, at::kLong)),
+              std::log(2.0 / 3), 1e-12);
 }
 
 TEST(Nce, ByHand) {
   EXPECT_NEAR(negative_conditional_entropy(kLabels, kLabels), 0, 1e-12);
   // Decision 0 holds labels 0 0 0 1, decision 1 labels 1 1: H(y|z) = 4/6 * H(1/4).
   const double quarter = -(0.25 * std::log(0.25) + 0.75 * std::log(0.75));
-  EXPECT_NEAR(negative_conditional_entropy(at::tensor({0, 0, 0, 0, 1, 1}, at::kLong), at::tensor({0, 0, 0, 1, 1, 1}, at::kLong)), -4.0 / 6 * quarter, 1e-12);
+  EXPECT_NEAR(negative_conditional_entropy(at::tensor({0, 0, 0, 0, 1, 1}, at::kLong), at::tensor({0, 0, 0, 1, 1, 1}, at::kLong)),
+              -4.0 / 6 * quarter, 1e-12);
 }
 
 TEST(CrossValidation, SeparableFeaturesAreReadAndNoiseIsNot) {
-  const Tensor labels = kLabels.repeat({5}), clear = at::one_hot(labels, 3).to(at::kDouble) + 0.05 * draws({60, 3}, 1), noise = draws({60, 3}, 2);
+  const Tensor labels = kLabels.repeat({5}), clear = at::one_hot(labels, 3).to(at::kDouble) + 0.05 * draws({60, 3}, 1),
+               noise = draws({60, 3}, 2);
   EXPECT_EQ(linear_probe_accuracy(clear, labels, Seed(1)), 1);
   EXPECT_EQ(knn_accuracy(clear, labels, Seed(1)), 1);
   EXPECT_LT(linear_probe_accuracy(noise, labels, Seed(1)), 0.6);
@@ -89,9 +92,18 @@ TEST(SimilarityWeights, FromAllAlikeToTheBestAlone) {
 }
 
 TEST(Transferability, RefusesPoorProbeSets) {
-  EXPECT_EQ(caught<ConfigError>([] { parc(at::zeros({3, 2}), at::tensor({0, 1, 0}, at::kLong)); }).line, "parc: a probe set of 3 samples; expected at least 4");
-  EXPECT_EQ(caught<ConfigError>([] { parc(draws({5, 2}, 1), at::zeros({5}, at::kLong)); }).line, "parc: the probe set holds one class; similarity needs at least two");
-  EXPECT_EQ(caught<ConfigError>([] { leep(at::zeros({5, 2}), at::zeros({6}, at::kLong)); }).line, "leep: expected as many answers as labels, received 5 and 6");
+  EXPECT_EQ(caught<ConfigError>([] {
+              parc(at::zeros({3, 2}), at::tensor({0, 1, 0}, at::kLong));
+            }).line,
+            "parc: a probe set of 3 samples; expected at least 4");
+  EXPECT_EQ(caught<ConfigError>([] {
+              parc(draws({5, 2}, 1), at::zeros({5}, at::kLong));
+            }).line,
+            "parc: the probe set holds one class; similarity needs at least two");
+  EXPECT_EQ(caught<ConfigError>([] {
+              leep(at::zeros({5, 2}), at::zeros({6}, at::kLong));
+            }).line,
+            "leep: expected as many answers as labels, received 5 and 6");
   EXPECT_THROW(parc(at::ones({12, 2}), kLabels), DataError);
 }
 

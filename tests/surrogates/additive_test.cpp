@@ -32,15 +32,20 @@ TEST(Additive, RecoversEveryCentredTermOfAnAdditiveTeacher) {
   const Grid grid;
   std::vector<double> first(256), second(256), third = {0.2, -0.5};
   third.resize(256);
-  for (int b = 0; b < 256; ++b) first[static_cast<size_t>(b)] = b == kMissingBin ? 2 : std::sin(b), second[static_cast<size_t>(b)] = 0.1 * (b - 5) * (b - 5);
+  for (int b = 0; b < 256; ++b)
+    first[static_cast<size_t>(b)] = b == kMissingBin ? 2 : std::sin(b), second[static_cast<size_t>(b)] = 0.1 * (b - 5) * (b - 5);
   std::vector<float> target;
-  for (int64_t i = 0; i < grid.table.rows; ++i) target.push_back(static_cast<float>(1 + first[grid.table.column(0)[i]] + second[grid.table.column(1)[i]] + third[grid.table.column(2)[i]]));
+  for (int64_t i = 0; i < grid.table.rows; ++i)
+    target.push_back(
+        static_cast<float>(1 + first[grid.table.column(0)[i]] + second[grid.table.column(1)[i]] + third[grid.table.column(2)[i]]));
   const AdditiveModel model = fit_additive(grid.table, grid.plan, target, grid.ones, {});
   const std::vector<std::vector<double>> truth = {first, second, third};
   for (int64_t j = 0; j < 3; ++j) {
     double mean = 0;
-    for (int64_t i = 0; i < grid.table.rows; ++i) mean += truth[static_cast<size_t>(j)][grid.table.column(j)[i]] / static_cast<double>(grid.table.rows);
-    for (const uint8_t code : grid.plan.used[static_cast<size_t>(j)]) EXPECT_NEAR(model.curves[static_cast<size_t>(j)][code], truth[static_cast<size_t>(j)][code] - mean, 1e-2) << j << " " << int{code};
+    for (int64_t i = 0; i < grid.table.rows; ++i)
+      mean += truth[static_cast<size_t>(j)][grid.table.column(j)[i]] / static_cast<double>(grid.table.rows);
+    for (const uint8_t code : grid.plan.used[static_cast<size_t>(j)])
+      EXPECT_NEAR(model.curves[static_cast<size_t>(j)][code], truth[static_cast<size_t>(j)][code] - mean, 1e-2) << j << " " << int{code};
   }
   double mean = 0;
   for (const float y : target) mean += static_cast<double>(y) / static_cast<double>(grid.table.rows);
@@ -51,7 +56,8 @@ TEST(Additive, LogisticStudentFindsTheLogOdds) {
   const Grid grid(40000);
   Dice dice{Seed(2)};
   std::vector<float> target;
-  for (int64_t i = 0; i < grid.table.rows; ++i) target.push_back(dice.chance(1 / (1 + std::exp(-(grid.code(2, i) > 0 ? 1.0 : -1.0)))) ? 1 : 0);
+  for (int64_t i = 0; i < grid.table.rows; ++i)
+    target.push_back(dice.chance(1 / (1 + std::exp(-(grid.code(2, i) > 0 ? 1.0 : -1.0)))) ? 1 : 0);
   AdditiveSettings settings;
   settings.logistic = true, settings.rounds = 100;
   const AdditiveModel model = fit_additive(grid.table, grid.plan, target, grid.ones, settings);
@@ -61,7 +67,8 @@ TEST(Additive, LogisticStudentFindsTheLogOdds) {
 TEST(Additive, PairsAreFoundAndPurified) {
   const Grid grid;
   std::vector<float> target;
-  for (int64_t i = 0; i < grid.table.rows; ++i) target.push_back(static_cast<float>((grid.code(1, i) > 5 ? 1 : -1) * (grid.code(2, i) > 0 ? 1 : -1) + grid.code(2, i)));
+  for (int64_t i = 0; i < grid.table.rows; ++i)
+    target.push_back(static_cast<float>((grid.code(1, i) > 5 ? 1 : -1) * (grid.code(2, i) > 0 ? 1 : -1) + grid.code(2, i)));
   AdditivePlan plan = grid.plan;
   const std::vector<double> mains = fit_additive(grid.table, plan, target, grid.ones, {}).predict(grid.table);
   std::vector<float> residuals;
@@ -73,16 +80,18 @@ TEST(Additive, PairsAreFoundAndPurified) {
   double error = 0, pair_mean = 0;
   for (int64_t i = 0; i < grid.table.rows; ++i) {
     error = std::max(error, std::abs(f[static_cast<size_t>(i)] - static_cast<double>(target[static_cast<size_t>(i)])));
-    if (grid.code(2, i) == 1) pair_mean += model.pairs[0].cells[static_cast<size_t>(model.coarse[1][grid.table.column(1)[i]] * kPairSide + model.coarse[2][1])];
+    if (grid.code(2, i) == 1)
+      pair_mean += model.pairs[0].cells[static_cast<size_t>(model.coarse[1][grid.table.column(1)[i]] * kPairSide + model.coarse[2][1])];
   }
-  EXPECT_LT(error, 0.1);  // main effects came first, and learned what chance made of the pair in 3,000 rows
+  EXPECT_LT(error, 0.1);            // main effects came first, and learned what chance made of the pair in 3,000 rows
   EXPECT_NEAR(pair_mean, 0, 1e-3);  // no marginal mean is left in the pair
 }
 
 TEST(Additive, RowsWithoutWeightDoNotCount) {
   const Grid grid;
   std::vector<float> target, weights = grid.ones;
-  for (int64_t i = 0; i < grid.table.rows; ++i) target.push_back(i % 2 ? 1000 : static_cast<float>(grid.code(2, i))), weights[static_cast<size_t>(i)] = i % 2 ? 0 : 1;
+  for (int64_t i = 0; i < grid.table.rows; ++i)
+    target.push_back(i % 2 ? 1000 : static_cast<float>(grid.code(2, i))), weights[static_cast<size_t>(i)] = i % 2 ? 0 : 1;
   const AdditiveModel model = fit_additive(grid.table, grid.plan, target, weights, {});
   EXPECT_NEAR(model.curves[2][1] - model.curves[2][0], 1, 1e-3);
 }
@@ -92,7 +101,8 @@ TEST(Additive, RoundsEndWhereTheCurveIsFlat) {
   Dice dice{Seed(3)};
   std::vector<float> target;
   std::vector<bool> held;
-  for (int64_t i = 0; i < grid.table.rows; ++i) target.push_back(static_cast<float>(grid.code(1, i) + dice.normal())), held.push_back(i % 5 == 0);
+  for (int64_t i = 0; i < grid.table.rows; ++i)
+    target.push_back(static_cast<float>(grid.code(1, i) + dice.normal())), held.push_back(i % 5 == 0);
   const AdditiveChoice flat = choose_rounds(grid.table, grid.plan, target, {}, held);
   EXPECT_FALSE(flat.still_falling);
   EXPECT_LT(flat.settings.rounds, 200);

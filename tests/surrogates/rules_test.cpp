@@ -58,7 +58,7 @@ TEST(Rules, TidyDropsWhatSaysNothing) {
   Rule wordy, narrow, rare;
   wordy.conditions = {{0, 0, kNoBound, false}, {2, -kNoBound, 5, false}};  // the second holds for all
   wordy.decision = narrow.decision = rare.decision = 1;
-  narrow.conditions = {{0, 0.5, kNoBound, false}};                         // no surer than the first
+  narrow.conditions = {{0, 0.5, kNoBound, false}};  // no surer than the first
   rare.conditions = {{0, 3.2, kNoBound, false}};
   const auto kept = tidy({wordy, narrow, rare}, x, decisions, {});
   ASSERT_EQ(kept.size(), 1u);
@@ -136,7 +136,8 @@ TEST(Counterfactual, LiesInItsLeafAndChangesOnlyWhatItMay) {
 }
 
 TEST(Counterfactual, ACategoryKeepsOneValue) {
-  const Tensor kinds = at::randint(0, 3, {300}, Seed(2).generator(), at::TensorOptions().dtype(at::kLong)), x = at::one_hot(kinds, 3).to(at::kFloat);
+  const Tensor kinds = at::randint(0, 3, {300}, Seed(2).generator(), at::TensorOptions().dtype(at::kLong)),
+               x = at::one_hot(kinds, 3).to(at::kFloat);
   const TreeSum sum = fit_tree(bin_table(x), (kinds == 1).to(at::kDouble).unsqueeze(1), {3, 1, 0});
   ChangeRules change = change_of(x);
   for (Column& column : change.columns) column.flag = true, column.group = 0;

@@ -58,18 +58,24 @@ TEST(Candidate, OpensModelsAndNets) {
   EXPECT_EQ(open_candidate(scratch.path(), spec, at::kCPU, Seed(1))->access(), Access::weights);
   EXPECT_EQ(open_candidate(scratch.file("student.safetensors"), spec, at::kCPU, Seed(1))->classes(), 3);
   EXPECT_EQ(open_candidate("mlp-9", spec, at::kCPU, Seed(1))->classes(), 3);
-  EXPECT_NE(caught<ConfigError>([&] { open_candidate("mpl-9", spec, at::kCPU, Seed(1)); }).line.find("no teacher 'mpl-9': there is no such file"), std::string::npos);
+  EXPECT_NE(
+      caught<ConfigError>([&] { open_candidate("mpl-9", spec, at::kCPU, Seed(1)); }).line.find("no teacher 'mpl-9': there is no such file"),
+      std::string::npos);
   EXPECT_THROW(open_candidate(scratch.file("none.safetensors"), spec, at::kCPU, Seed(1)), DataError);
   EXPECT_THROW(open_candidate(scratch.file("none.pt"), spec, at::kCPU, Seed(1)), DataError);
   InputSpec other = spec;
   other.shape = {1, 5, 5};
-  EXPECT_NE(caught<DataError>([&] { open_candidate(scratch.path(), other, at::kCPU, Seed(1)); }).line.find("reads inputs [1,4,4], and the data have [1,5,5]"), std::string::npos);
+  EXPECT_NE(caught<DataError>([&] {
+              open_candidate(scratch.path(), other, at::kCPU, Seed(1));
+            }).line.find("reads inputs [1,4,4], and the data have [1,5,5]"),
+            std::string::npos);
 }
 
 TEST(Similarity, EveryMetricAnswers) {
   const Dataset data = toy(spec_of({0.3}, {0.2})), probe = probe_set(data, 15, Seed(1));
   EXPECT_EQ(probe.size(), 15);
-  const auto open = net_teacher(make_net("mlp-6", {1, 4, 4}, 5, Seed(1))), closed = net_teacher(make_net("mlp-6", {1, 4, 4}, 5, Seed(1)), Access::logits);
+  const auto open = net_teacher(make_net("mlp-6", {1, 4, 4}, 5, Seed(1))),
+             closed = net_teacher(make_net("mlp-6", {1, 4, 4}, 5, Seed(1)), Access::logits);
   const ProbeAnswers answers = ask_about(*open, probe, at::kCPU), shy = ask_about(*closed, probe, at::kCPU);
   EXPECT_EQ(answers.features.size(1), 6);
   EXPECT_EQ(shy.features.size(1), 5);

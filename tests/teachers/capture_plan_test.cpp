@@ -52,7 +52,9 @@ TEST(Prompts, NameTheLineThatIsWrong) {
 
 TEST(Prompts, ThatBeginAlikeAreNeighbours) {
   Scratch scratch;
-  write_file(scratch.file("p.jsonl"), "{\"id\": 0, \"prompt\": \"long preface A: x\"}\n{\"id\": 1, \"prompt\": \"other B\"}\n{\"prompt\": \"long preface A: y\"}\n{\"id\": 3, \"prompt\": \"other A\"}\n");
+  write_file(scratch.file("p.jsonl"),
+             "{\"id\": 0, \"prompt\": \"long preface A: x\"}\n{\"id\": 1, \"prompt\": \"other B\"}\n{\"prompt\": \"long preface A: "
+             "y\"}\n{\"id\": 3, \"prompt\": \"other A\"}\n");
   const PromptFile file(scratch.file("p.jsonl"));
   EXPECT_EQ(file.by_prefix({0, 1, 2, 3}), (std::vector<int64_t>{0, 2, 3, 1}));
   EXPECT_EQ(file.by_prefix({3, 0}), (std::vector<int64_t>{0, 3}));
@@ -68,7 +70,8 @@ EndpointKnobs endpoint(const std::string& api) {
 
 json chat_body(const std::vector<std::string>& texts) {
   json choices = json::array();
-  for (const std::string& text : texts) choices.push_back({{"index", choices.size()}, {"message", {{"role", "assistant"}, {"content", text}}}, {"finish_reason", "stop"}});
+  for (const std::string& text : texts)
+    choices.push_back({{"index", choices.size()}, {"message", {{"role", "assistant"}, {"content", text}}}, {"finish_reason", "stop"}});
   return {{"choices", choices}, {"usage", {{"prompt_tokens", 3}, {"completion_tokens", 2}}}};
 }
 
@@ -91,7 +94,8 @@ TEST(TextPlans, GatherTheSamplesOfAPrompt) {
   EXPECT_EQ(plan->question(3).sample, 1);
   EXPECT_EQ(plan->question(3).tag, 3);
   SignalWriter writer("", plan->header());
-  for (const int64_t at : {3, 0, 2, 1}) plan->keep(writer, at, plan->check(plan->question(at), chat_body({"said " + std::to_string(at)})).reply);
+  for (const int64_t at : {3, 0, 2, 1})
+    plan->keep(writer, at, plan->check(plan->question(at), chat_body({"said " + std::to_string(at)})).reply);
   writer.seal();
   const auto store = writer.open();
   const auto rows = store->read_text(at::tensor(std::vector<int64_t>{0, 1}, at::kLong));
@@ -129,10 +133,13 @@ TEST(ClassifierPlans, AskItemsAtATimeAndKeepWhatIsWanted) {
   EXPECT_EQ(store->count(), 3);
   const Tensor ids = at::tensor(std::vector<int64_t>{14, 11}, at::kLong);
   EXPECT_TRUE(at::equal(store->read("labels", ids), at::tensor(std::vector<int64_t>{1, 1}, at::kLong)));
-  EXPECT_TRUE(at::allclose(store->read("logits", ids), at::tensor(std::vector<float>{std::log(0.25f), std::log(0.75f), 0, 5}).reshape({2, 2})));
+  EXPECT_TRUE(
+      at::allclose(store->read("logits", ids), at::tensor(std::vector<float>{std::log(0.25f), std::log(0.75f), 0, 5}).reshape({2, 2})));
   const auto keep_labels = [&] { plan->keep(writer, 1, plan->check(plan->question(1), json::parse(R"({"labels": [0, 1]})")).reply); };
   EXPECT_NE(caught<TeacherError>(keep_labels).line.find("labels only"), std::string::npos);
-  const auto keep_three = [&] { plan->keep(writer, 1, plan->check(plan->question(1), json::parse(R"({"scores": [[1, 2, 3], [1, 2, 3]]})")).reply); };
+  const auto keep_three = [&] {
+    plan->keep(writer, 1, plan->check(plan->question(1), json::parse(R"({"scores": [[1, 2, 3], [1, 2, 3]]})")).reply);
+  };
   EXPECT_NE(caught<TeacherError>(keep_three).line.find("3 values"), std::string::npos);
   options.features = {"stage1"};
   caught<ConfigError>([&] { classifier_plan(data, knobs, options); });
@@ -148,7 +155,8 @@ TEST(Estimates, CountWhatIsLeft) {
   TextKnobs texts;
   texts.max_tokens = 10;
   const auto plan = text_plan(prompts, {0, 1, 2}, knobs, texts, {});
-  const CaptureEstimate all = estimate_capture(*plan, knobs, nullptr, [](int64_t) { return false; }, 3);
+  const CaptureEstimate all = estimate_capture(
+      *plan, knobs, nullptr, [](int64_t) { return false; }, 3);
   EXPECT_EQ(all.worst.calls, 3);
   EXPECT_EQ(all.worst.completion_tokens, 30);
   EXPECT_DOUBLE_EQ(all.worst.money, 30);
@@ -156,7 +164,8 @@ TEST(Estimates, CountWhatIsLeft) {
   EXPECT_DOUBLE_EQ(all.seconds, 6);
   EXPECT_EQ(all.bound, "concurrency");
   knobs.requests_per_minute = 6;
-  const CaptureEstimate rest = estimate_capture(*plan, knobs, nullptr, [](int64_t id) { return id == 0; }, 3, /*price=*/0.5);
+  const CaptureEstimate rest = estimate_capture(
+      *plan, knobs, nullptr, [](int64_t id) { return id == 0; }, 3, /*price=*/0.5);
   EXPECT_EQ(rest.worst.calls, 2);
   EXPECT_DOUBLE_EQ(rest.worst.money, 10);
   EXPECT_DOUBLE_EQ(rest.seconds, 20);

@@ -48,7 +48,10 @@ TEST(Counted, RefusesAnswersOfAnotherShapeOrNone) {
   parrot.answer = at::zeros({1, 4});
   EXPECT_EQ(caught<TeacherError>([&] { api.logits(at::zeros({2, 2})); }).line, "the teacher (parrot) answered [2, 4]; expected [2, 3]");
   parrot.answer = at::full({1, 3}, std::nan(""));
-  EXPECT_EQ(caught<TeacherError>([&] { api.logits(at::zeros({2, 2})); }).line, "the teacher (parrot) answered with numbers that are not finite");
+  EXPECT_EQ(caught<TeacherError>([&] {
+              api.logits(at::zeros({2, 2}));
+            }).line,
+            "the teacher (parrot) answered with numbers that are not finite");
   parrot.label = 3;
   EXPECT_EQ(caught<TeacherError>([&] { api.labels(at::zeros({2, 2})); }).line, "the teacher (parrot) answered with a label outside 0 to 2");
   parrot.level = Access::hard_labels;

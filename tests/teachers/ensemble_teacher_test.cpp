@@ -20,7 +20,8 @@ TEST(EnsembleTeacher, AveragesProbabilities) {
   EXPECT_TRUE(at::allclose(said.logits.exp(), at::tensor({0.5, 0.35, 0.15, 0.3, 0.3, 0.4}).view({2, 3})));
   EXPECT_TRUE(at::equal(said.labels, at::tensor({0, 2}, at::kLong)));
   const auto weighted = ensemble_teacher(two(), {1, 3});
-  EXPECT_TRUE(at::allclose(weighted->ask(kIds, {}, true, {true}).logits.exp(), at::tensor({0.35, 0.475, 0.175, 0.35, 0.3, 0.35}).view({2, 3})));
+  EXPECT_TRUE(
+      at::allclose(weighted->ask(kIds, {}, true, {true}).logits.exp(), at::tensor({0.35, 0.475, 0.175, 0.35, 0.3, 0.35}).view({2, 3})));
   const auto one = ensemble_teacher(two(), {0, 2});
   EXPECT_TRUE(at::allclose(one->ask(kIds, {}, true, {true}).logits, kSecond));
 }
@@ -58,15 +59,18 @@ TEST(EnsembleTeacher, NamesItsMembersFeatures) {
   EXPECT_EQ(said.features.at("1:hidden1").size(1), 5);
   EXPECT_EQ(said.features.at("0:embedding").size(1), 6);
   EXPECT_FALSE(said.logits.defined());
-  for (const char* name : {"embedding", "2:embedding", ":embedding", "x:embedding", "0:nothing"}) EXPECT_THROW(teacher->tap_shape(name), ConfigError) << name;
+  for (const char* name : {"embedding", "2:embedding", ":embedding", "x:embedding", "0:nothing"})
+    EXPECT_THROW(teacher->tap_shape(name), ConfigError) << name;
 }
 
 TEST(EnsembleTeacher, RefusesMembersThatDoNotFit) {
   auto members = two();
   members.push_back(std::make_unique<Fixed>(at::zeros({2, 4}), Access::logits, "three"));
-  EXPECT_EQ(caught<ConfigError>([&] { ensemble_teacher(std::move(members), {}); }).line, "teachers of an ensemble must know the same classes: 'one' has 3, 'three' has 4");
+  EXPECT_EQ(caught<ConfigError>([&] { ensemble_teacher(std::move(members), {}); }).line,
+            "teachers of an ensemble must know the same classes: 'one' has 3, 'three' has 4");
   EXPECT_THROW(ensemble_teacher({}, {}), ConfigError);
-  for (const std::vector<double>& weights : {std::vector<double>{1}, {1, -1}, {0, 0}, {1, std::nan("")}, {1, 2, 3}}) EXPECT_THROW(ensemble_teacher(two(), weights), ConfigError);
+  for (const std::vector<double>& weights : {std::vector<double>{1}, {1, -1}, {0, 0}, {1, std::nan("")}, {1, 2, 3}})
+    EXPECT_THROW(ensemble_teacher(two(), weights), ConfigError);
 }
 
 }  // namespace

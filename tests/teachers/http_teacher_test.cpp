@@ -88,13 +88,18 @@ TEST(HttpTeacher, Scores) {
 }
 
 TEST(HttpTeacher, LabelsShowTheDecisionOnly) {
-  FaultServer server([](const Asked& asked, Wire& wire) { wire.reply(json{{"labels", std::vector<int>(asked.json()["inputs"].size(), 1)}}); });
+  FaultServer server([](const Asked& asked, Wire& wire) {
+    wire.reply(json{{"labels", std::vector<int>(asked.json()["inputs"].size(), 1)}});
+  });
   const auto teacher = http_teacher(quick(server), 2, Access::logits, at::zeros({1, 2}));
   EXPECT_EQ(teacher->access(), Access::hard_labels);
   Wanted labels;
   labels.labels = true;
   EXPECT_TRUE(at::equal(teacher->ask(at::arange(3), at::zeros({3, 2}), false, labels).labels, at::ones({3}, at::kLong)));
-  EXPECT_NE(caught<AccessError>([&] { teacher->ask(at::arange(3), at::zeros({3, 2}), false, all()); }).line.find("answers with labels) shows hard_labels"), std::string::npos);
+  EXPECT_NE(caught<AccessError>([&] {
+              teacher->ask(at::arange(3), at::zeros({3, 2}), false, all());
+            }).line.find("answers with labels) shows hard_labels"),
+            std::string::npos);
 }
 
 TEST(HttpTeacher, ShowsNoMoreThanItMay) {
@@ -109,18 +114,28 @@ TEST(HttpTeacher, ShowsNoMoreThanItMay) {
 
 TEST(HttpTeacher, OtherClasses) {
   FaultServer server(first_number());
-  EXPECT_EQ(caught<TeacherError>([&] { http_teacher(quick(server), 3, Access::logits, at::zeros({1, 2})); }).line,
+  EXPECT_EQ(caught<TeacherError>([&] {
+              http_teacher(quick(server), 3, Access::logits, at::zeros({1, 2}));
+            }).line,
             server.url("/classify") + ": answers with 2 values an input; the data have 3 classes");
   FaultServer labels([](const Asked&, Wire& wire) { wire.reply(json{{"labels", {5}}}); });
-  EXPECT_EQ(caught<TeacherError>([&] { http_teacher(quick(labels), 3, Access::logits, at::zeros({1, 2})); }).line, labels.url("/classify") + ": answers with the label 5; the data have 3 classes");
+  EXPECT_EQ(caught<TeacherError>([&] {
+              http_teacher(quick(labels), 3, Access::logits, at::zeros({1, 2}));
+            }).line,
+            labels.url("/classify") + ": answers with the label 5; the data have 3 classes");
 }
 
 TEST(HttpTeacher, AnotherKindOfAnswer) {
-  FaultServer server([](const Asked& asked, Wire& wire) { wire.reply(asked.number == 0 ? json{{"labels", {1}}} : json{{"scores", {{1.0, 2.0}}}}); });
+  FaultServer server([](const Asked& asked, Wire& wire) {
+    wire.reply(asked.number == 0 ? json{{"labels", {1}}} : json{{"scores", {{1.0, 2.0}}}});
+  });
   const auto teacher = http_teacher(quick(server), 2, Access::logits, at::zeros({1, 2}));
   Wanted labels;
   labels.labels = true;
-  EXPECT_NE(caught<TeacherError>([&] { teacher->ask(at::arange(1), at::ones({1, 2}), false, labels); }).line.find("answered with labels first and now with scores"), std::string::npos);
+  EXPECT_NE(caught<TeacherError>([&] {
+              teacher->ask(at::arange(1), at::ones({1, 2}), false, labels);
+            }).line.find("answered with labels first and now with scores"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ TEST(IdTable, NumbersIdsInTheOrderTheyCome) {
   EXPECT_EQ(table.add(0), 3);
   EXPECT_EQ(table.add(7), 0);
   EXPECT_EQ(table.size(), 4);
-  EXPECT_TRUE(at::equal(table.rows(at::tensor({int64_t{0}, int64_t{1}, huge, int64_t{-3}, int64_t{7}, huge + 1}, at::kLong)), at::tensor({3, -1, 1, 2, 0, -1}, at::kLong)));
+  EXPECT_TRUE(at::equal(table.rows(at::tensor({int64_t{0}, int64_t{1}, huge, int64_t{-3}, int64_t{7}, huge + 1}, at::kLong)),
+                        at::tensor({3, -1, 1, 2, 0, -1}, at::kLong)));
   EXPECT_EQ(table.ids(), (std::vector<int64_t>{7, huge, -3, 0}));
 }
 

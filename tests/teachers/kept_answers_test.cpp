@@ -91,7 +91,8 @@ TEST_F(Kept, WhatDoesNotFitIsComputedEachTime) {
   ask(kept, {0});
   EXPECT_EQ(kept.bytes(), bytes);
   counted.rows = 0;
-  for (int visit = 0; visit < 2; ++visit) EXPECT_TRUE(at::equal(ask(kept, {0, 1}, {true, false, {"f"}}).features.at("f"), inputs({0, 1}) + 1));
+  for (int visit = 0; visit < 2; ++visit)
+    EXPECT_TRUE(at::equal(ask(kept, {0, 1}, {true, false, {"f"}}).features.at("f"), inputs({0, 1}) + 1));
   EXPECT_EQ(counted.rows, KeptAnswers::kChunk + 2 + 2);  // one chunk to learn the size, then the batch alone
   EXPECT_EQ(kept.bytes(), bytes);
   counted.rows = 0;

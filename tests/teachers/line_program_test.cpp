@@ -37,11 +37,14 @@ TEST(LineProgram, TalkOnStderrIsNoAnswer) {
 
 TEST(LineProgram, ACrashIsToldWithItsLastWords) {
   const Caught crash = failure("read -r line; echo one >&2; echo two >&2; echo three >&2; printf 'Value\\001Error: four\\n' >&2; exit 3");
-  EXPECT_NE(crash.line.find(": ended with code 3 before it answered; its stderr: two | three | Value Error: four"), std::string::npos) << crash.line;
+  EXPECT_NE(crash.line.find(": ended with code 3 before it answered; its stderr: two | three | Value Error: four"), std::string::npos)
+      << crash.line;
   EXPECT_EQ(crash.line.find('\n'), std::string::npos);
   EXPECT_NE(failure("read -r line; kill -SEGV $$").line.find("was ended by signal 11 ("), std::string::npos);
   EXPECT_NE(failure("exit 0", std::string(1'000'000, 'x')).line.find(": ended before it answered"), std::string::npos) << "no SIGPIPE";
-  EXPECT_NE(failure("exec 0<&-; sleep 0.2; echo no >&2; exit 4", std::string(1'000'000, 'x')).line.find("ended with code 4 before it answered; its stderr: no"), std::string::npos);
+  EXPECT_NE(failure("exec 0<&-; sleep 0.2; echo no >&2; exit 4", std::string(1'000'000, 'x'))
+                .line.find("ended with code 4 before it answered; its stderr: no"),
+            std::string::npos);
   EXPECT_NE(failure("read -r line; exec 1>&-; exec sleep 60").line.find("closed its output before it answered"), std::string::npos);
 }
 
@@ -50,8 +53,10 @@ TEST(LineProgram, AHangIsAnError) {
   const Caught hang = failure("echo loading >&2; sleep 60 & sleep 60", "x", 0.3);
   EXPECT_NE(hang.line.find(": gave no answer within 0.3 s; its stderr: loading"), std::string::npos) << hang.line;
   EXPECT_NE(hang.hint.find("teacher.timeout"), std::string::npos);
-  EXPECT_NE(failure("exec sleep 60", std::string(1'000'000, 'x'), 0.3).line.find("gave no answer"), std::string::npos) << "one that reads nothing";
-  EXPECT_NE(failure("while echo -n a; do sleep 0.01; done", "x", 0.3).line.find("gave no answer"), std::string::npos) << "one that never ends its line";
+  EXPECT_NE(failure("exec sleep 60", std::string(1'000'000, 'x'), 0.3).line.find("gave no answer"), std::string::npos)
+      << "one that reads nothing";
+  EXPECT_NE(failure("while echo -n a; do sleep 0.01; done", "x", 0.3).line.find("gave no answer"), std::string::npos)
+      << "one that never ends its line";
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
@@ -65,11 +70,15 @@ TEST(LineProgram, MoreThanOneLineIsAnError) {
 TEST(LineProgram, OneThatEndedBetweenQuestionsIsTold) {
   LineProgram program(shell("read -r line; echo a; echo gone >&2; exit 5"), 20);
   EXPECT_EQ(program.ask("x"), "a");
-  EXPECT_NE(caught<TeacherError>([&] { program.ask("x"); }).line.find("ended with code 5 before it answered; its stderr: gone"), std::string::npos);
+  EXPECT_NE(caught<TeacherError>([&] { program.ask("x"); }).line.find("ended with code 5 before it answered; its stderr: gone"),
+            std::string::npos);
 }
 
 TEST(LineProgram, WhatCannotBeStartedIsTold) {
-  EXPECT_EQ(caught<TeacherError>([] { LineProgram({"/no/such/program", "-x"}, 1); }).line, "/no/such/program -x: cannot be started: No such file or directory");
+  EXPECT_EQ(caught<TeacherError>([] {
+              LineProgram({"/no/such/program", "-x"}, 1);
+            }).line,
+            "/no/such/program -x: cannot be started: No such file or directory");
   EXPECT_EQ(caught<TeacherError>([] { LineProgram({"/dev/null"}, 1); }).line, "/dev/null: cannot be started: Permission denied");
   EXPECT_THROW(LineProgram({}, 1), ConfigError);
   EXPECT_THROW(LineProgram({""}, 1), ConfigError);
@@ -85,7 +94,8 @@ TEST(LineProgram, EndsWhatIgnoresItsEnd) {
 }
 
 TEST(LineProgram, SigpipeStaysAsItWas) {
-  struct sigaction before{}, after{};
+  struct sigaction before {
+  }, after{};
   ::sigaction(SIGPIPE, nullptr, &before);
   failure("exit 0", std::string(1'000'000, 'x'));
   ::sigaction(SIGPIPE, nullptr, &after);

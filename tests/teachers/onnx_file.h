@@ -41,15 +41,16 @@ struct OnnxNode {
 };
 
 // A graph from "x", whose batch has no fixed size unless its shape says so (first entry > 0), to `outputs`, with constants by name.
-inline void write_onnx(const std::string& path, const std::vector<int64_t>& input, const std::vector<OnnxNode>& nodes, const std::vector<std::pair<std::string, Tensor>>& constants,
-                       const std::vector<std::string>& outputs) {
+inline void write_onnx(const std::string& path, const std::vector<int64_t>& input, const std::vector<OnnxNode>& nodes,
+                       const std::vector<std::pair<std::string, Tensor>>& constants, const std::vector<std::string>& outputs) {
   Protobuf graph;
   for (const OnnxNode& node : nodes) {
     Protobuf one;
     for (const std::string& name : node.inputs) one.bytes(1, name);
     for (const std::string& name : node.outputs) one.bytes(2, name);
     one.bytes(3, node.type + "_of_" + node.outputs.front()).bytes(4, node.type);
-    for (const auto& [name, value] : node.attributes) one.message(5, Protobuf().bytes(1, name).number(3, static_cast<uint64_t>(value)).number(20, 2));
+    for (const auto& [name, value] : node.attributes)
+      one.message(5, Protobuf().bytes(1, name).number(3, static_cast<uint64_t>(value)).number(20, 2));
     graph.message(1, one);
   }
   graph.bytes(2, "graph");
@@ -57,12 +58,15 @@ inline void write_onnx(const std::string& path, const std::vector<int64_t>& inpu
     Protobuf one;
     for (const int64_t size : tensor.sizes()) one.number(1, static_cast<uint64_t>(size));
     const Tensor values = tensor.contiguous();
-    one.number(2, tensor.scalar_type() == at::kLong ? 7 : 1).bytes(8, name).bytes(9, {static_cast<const char*>(values.data_ptr()), values.nbytes()});
+    one.number(2, tensor.scalar_type() == at::kLong ? 7 : 1)
+        .bytes(8, name)
+        .bytes(9, {static_cast<const char*>(values.data_ptr()), values.nbytes()});
     graph.message(5, one);
   }
   const auto value = [](const std::string& name, const std::vector<int64_t>& shape) {
     Protobuf dims;
-    for (const int64_t size : shape) dims.message(1, size > 0 ? Protobuf().number(1, static_cast<uint64_t>(size)) : Protobuf().bytes(2, "batch"));
+    for (const int64_t size : shape)
+      dims.message(1, size > 0 ? Protobuf().number(1, static_cast<uint64_t>(size)) : Protobuf().bytes(2, "batch"));
     return Protobuf().bytes(1, name).message(2, Protobuf().message(1, Protobuf().number(1, 1).message(2, dims)));
   };
   graph.message(11, value("x", input));
@@ -71,7 +75,8 @@ inline void write_onnx(const std::string& path, const std::vector<int64_t>& inpu
 }
 
 // Flatten and a matrix [classes, features] with its bias: logits.
-inline void write_linear_onnx(const std::string& path, const std::vector<int64_t>& input_shape, const Tensor& weight, const Tensor& bias, const std::string& end = {}) {
+inline void write_linear_onnx(const std::string& path, const std::vector<int64_t>& input_shape, const Tensor& weight, const Tensor& bias,
+                              const std::string& end = {}) {
   std::vector<int64_t> input = input_shape;
   input.insert(input.begin(), 0);
   std::vector<OnnxNode> nodes = {{"Flatten", {"x"}, {"flat"}, {{"axis", 1}}}, {"Gemm", {"flat", "w", "b"}, {"logits"}, {{"transB", 1}}}};

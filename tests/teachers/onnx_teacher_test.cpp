@@ -56,7 +56,9 @@ TEST(OnnxTeacher, AFileWrittenForOneInputIsAskedOneAtATime) {
   const std::string path = scratch.file("a.onnx");
   // A constant of one row is joined to the input: no other batch fits.
   write_onnx(path, {1, 2, 3, 4},
-             {{"Flatten", {"x"}, {"flat"}, {{"axis", 1}}}, {"Concat", {"flat", "more"}, {"long"}, {{"axis", 1}}}, {"Gemm", {"long", "w", "b"}, {"logits"}, {{"transB", 1}}}},
+             {{"Flatten", {"x"}, {"flat"}, {{"axis", 1}}},
+              {"Concat", {"flat", "more"}, {"long"}, {{"axis", 1}}},
+              {"Gemm", {"long", "w", "b"}, {"logits"}, {{"transB", 1}}}},
              {{"more", at::ones({1, 2})}, {"w", at::cat({weight(), at::zeros({3, 2})}, 1)}, {"b", bias()}}, {"logits"});
   const auto teacher = onnx_teacher(path, 3, kShape);
   EXPECT_LT((asked(*teacher, 5) - expected(5)).abs().max().item<double>(), 1e-5);
@@ -78,7 +80,9 @@ TEST(OnnxTeacher, SaysWhatIsWrong) {
   EXPECT_NE(refused(), "");
   write_onnx(path, {0, 2, 3, 4}, {{"Flatten", {"x"}, {"flat"}, {{"axis", 1}}}, {"Wobble", {"flat"}, {"logits"}, {}}}, {}, {"logits"});
   EXPECT_NE(refused().find("Wobble"), std::string::npos);
-  write_onnx(path, {0, 2, 3, 4}, {{"Flatten", {"x"}, {"flat"}, {{"axis", 1}}}, {"Relu", {"flat"}, {"one"}, {}}, {"Sigmoid", {"flat"}, {"two"}, {}}}, {}, {"one", "two"});
+  write_onnx(path, {0, 2, 3, 4},
+             {{"Flatten", {"x"}, {"flat"}, {{"axis", 1}}}, {"Relu", {"flat"}, {"one"}, {}}, {"Sigmoid", {"flat"}, {"two"}, {}}}, {},
+             {"one", "two"});
   EXPECT_EQ(refused(), "has 2 outputs, expected one");
 
   write_linear_onnx(path, kShape, weight(), bias());
@@ -89,7 +93,8 @@ TEST(OnnxTeacher, SaysWhatIsWrong) {
   EXPECT_EQ(shape.find(path + ": "), 0u) << shape;
   EXPECT_EQ(shape.find('\n'), std::string::npos);
   const auto teacher = onnx_teacher(path, 3, kShape);
-  EXPECT_NE(caught<TeacherError>([&] { teacher->ask(at::arange(2), inputs(2) * NAN, false, logits()); }).line.find("no finite number"), std::string::npos);
+  EXPECT_NE(caught<TeacherError>([&] { teacher->ask(at::arange(2), inputs(2) * NAN, false, logits()); }).line.find("no finite number"),
+            std::string::npos);
 }
 
 TEST(OnnxTeacher, IsACandidate) {

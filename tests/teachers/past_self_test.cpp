@@ -9,7 +9,8 @@ TEST(SnapshotTeacher, AnswersWithTheLastSnapshot) {
   Net student = tiny_net(1);
   SnapshotTeacher past(student);
   const Dataset data = tiny_data();
-  EXPECT_EQ(caught<AccessError>([&] { past.ask(data.ids, data.inputs, true, {true}); }).line, "the student was asked for its past before there was one");
+  EXPECT_EQ(caught<AccessError>([&] { past.ask(data.ids, data.inputs, true, {true}); }).line,
+            "the student was asked for its past before there was one");
   EXPECT_EQ(past.net(), nullptr);
   past.take(student);
   const Tensor then = past.ask(data.ids, data.inputs, true, {true}).logits;
@@ -62,7 +63,10 @@ TEST(PredictionBank, SaysWhenItIsFull) {
   PredictionBank bank(2, /*limit_bytes=*/24);
   bank.update(longs({1, 2, 3}), at::zeros({3, 2}));
   bank.update(longs({2}), at::ones({1, 2}));
-  EXPECT_EQ(caught<ConfigError>([&] { bank.update(longs({4}), at::zeros({1, 2})); }).line, "the bank of past predictions holds 3 samples of 2 classes in its 24 bytes; one more came");
+  EXPECT_EQ(caught<ConfigError>([&] {
+              bank.update(longs({4}), at::zeros({1, 2}));
+            }).line,
+            "the bank of past predictions holds 3 samples of 2 classes in its 24 bytes; one more came");
   EXPECT_EQ(bank.size(), 3);
 }
 

@@ -26,7 +26,8 @@ Wanted logits() {
 
 TEST(ProgramTeacher, ScoresAreLogits) {
   const Scratch scratch;
-  const auto teacher = program_teacher(python(scratch, "return json.dumps({'ids': q['ids'], 'scores': [[x[0], x[1] - x[2], 2 * x[3]] for x in q['inputs']]})"), 3);
+  const auto teacher = program_teacher(
+      python(scratch, "return json.dumps({'ids': q['ids'], 'scores': [[x[0], x[1] - x[2], 2 * x[3]] for x in q['inputs']]})"), 3);
   const Dataset data = tiny_data(40, /*first_id=*/100);
   const Tensor x = data.inputs, expected = at::stack({x.select(1, 0), x.select(1, 1) - x.select(1, 2), 2 * x.select(1, 3)}, 1);
   const Signals said = teacher->ask(data.ids, data.inputs, false, {true, true});
@@ -42,14 +43,20 @@ TEST(ProgramTeacher, ScoresAreLogits) {
 TEST(ProgramTeacher, IsToldIdsAndShape) {
   const Scratch scratch;
   // Refuses what is not as promised; its decision is the id.
-  const auto teacher = program_teacher(python(scratch, "return json.dumps({'labels': [i % 3 for i in q['ids']]}) if q['shape'] == [4] and len(q['inputs'][0]) == 4 else json.dumps({'error': 'strange'})"), 3, 60,
-                                       Access::hard_labels);
+  const auto teacher = program_teacher(python(scratch,
+                                              "return json.dumps({'labels': [i % 3 for i in q['ids']]}) if q['shape'] == [4] and "
+                                              "len(q['inputs'][0]) == 4 else json.dumps({'error': 'strange'})"),
+                                       3, 60, Access::hard_labels);
   const Dataset data = tiny_data(20, 7);
   teacher->serve(data);
   EXPECT_TRUE(at::equal(teacher->ask(data.ids, data.inputs, true, {false, true}).labels, data.ids.remainder(3)));
-  EXPECT_TRUE(at::equal(teacher->ask(data.ids.narrow(0, 3, 4), data.inputs.narrow(0, 3, 4), false, {false, true}).labels, data.ids.narrow(0, 3, 4).remainder(3)));
+  EXPECT_TRUE(at::equal(teacher->ask(data.ids.narrow(0, 3, 4), data.inputs.narrow(0, 3, 4), false, {false, true}).labels,
+                        data.ids.narrow(0, 3, 4).remainder(3)));
   EXPECT_FALSE(teacher->ask(data.ids, data.inputs, true, {false, true}).logits.defined());
-  EXPECT_EQ(caught<TeacherError>([&] { teacher->ask(data.ids, at::zeros({20, 5}), false, {false, true}); }).line, "python3 " + scratch.file("score.py") + ": says: strange");
+  EXPECT_EQ(caught<TeacherError>([&] {
+              teacher->ask(data.ids, at::zeros({20, 5}), false, {false, true});
+            }).line,
+            "python3 " + scratch.file("score.py") + ": says: strange");
 }
 
 TEST(ProgramTeacher, ProbabilitiesBecomeLogits) {
@@ -82,7 +89,8 @@ TEST(ProgramTeacher, SaysWhatIsWrongWithAnAnswer) {
   };
   EXPECT_EQ(refusal("hello"), "answered with what is no JSON object: \"hello\"");
   EXPECT_EQ(refusal("[1]"), "answered with what is no JSON object: \"[1]\"");
-  EXPECT_EQ(refusal(R"({"scores": [[NaN, 1, 2], [NaN, 1, 2]]})"), "answered with what is no JSON object: \"{\"scores\": [[NaN, 1, 2], [NaN, 1, 2]]}\"");
+  EXPECT_EQ(refusal(R"({"scores": [[NaN, 1, 2], [NaN, 1, 2]]})"),
+            "answered with what is no JSON object: \"{\"scores\": [[NaN, 1, 2], [NaN, 1, 2]]}\"");
   EXPECT_EQ(refusal(R"({"scores": [[1, 2, null], [1, 2, 3]]})"), "\"scores\" of input 0: null is no finite number");
   EXPECT_EQ(refusal(R"({"scores": [[1, 2, 3], [1, 2, 1e200]]})"), "\"scores\" of input 1: 1e+200 is no finite number");
   EXPECT_EQ(refusal(R"({"scores": [[1, 2, 3]]})"), "1 answers in \"scores\" to 2 inputs");
@@ -99,10 +107,17 @@ TEST(ProgramTeacher, SaysWhatIsWrongWithAnAnswer) {
   EXPECT_NE(raised.find(scratch.file("score.py") + ": ended with code 1 before it answered; its stderr: "), std::string::npos) << raised;
   EXPECT_NE(raised.find("ValueError: no such thing"), std::string::npos) << raised;
 
-  const auto fickle = program_teacher(python(scratch, "return json.dumps({'labels': [0, 0]} if q['ids'][0] else {'scores': [[0, 0, 0]] * 2})"), 3);
+  const auto fickle = program_teacher(
+      python(scratch, "return json.dumps({'labels': [0, 0]} if q['ids'][0] else {'scores': [[0, 0, 0]] * 2})"), 3);
   fickle->ask(at::arange(2), at::zeros({2, 4}), false, {false, true});
-  EXPECT_NE(caught<TeacherError>([&] { fickle->ask(at::arange(1, 3), at::zeros({2, 4}), false, {false, true}); }).line.find("answered with numbers first and now with labels"), std::string::npos);
-  EXPECT_NE(caught<TeacherError>([&] { fickle->ask(at::arange(2), at::full({2, 4}, NAN), false, {false, true}); }).line.find("not finite"), std::string::npos);
+  EXPECT_NE(caught<TeacherError>([&] {
+              fickle->ask(at::arange(1, 3), at::zeros({2, 4}), false, {false, true});
+            }).line.find("answered with numbers first and now with labels"),
+            std::string::npos);
+  EXPECT_NE(caught<TeacherError>([&] {
+              fickle->ask(at::arange(2), at::full({2, 4}, NAN), false, {false, true});
+            }).line.find("not finite"),
+            std::string::npos);
   EXPECT_THROW(program_teacher({"true"}, 3, 1, Access::weights), ConfigError);
 }
 

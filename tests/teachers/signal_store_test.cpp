@@ -72,7 +72,8 @@ TEST(SignalStore, TopkAloneShowsTopk) {
   options.topk = 2;
   const auto store = stored_teacher(capture_signals(*live, data, options));
   EXPECT_EQ(store->access(), Access::topk);
-  const Signals said = store->ask(data.ids, data.inputs, true, {false, true, {}, 2}), truth = live->ask(data.ids, data.inputs, true, {true, true});
+  const Signals said = store->ask(data.ids, data.inputs, true, {false, true, {}, 2}),
+                truth = live->ask(data.ids, data.inputs, true, {true, true});
   EXPECT_TRUE(at::equal(said.labels, truth.labels));
   // With three classes the tail is the third one: everything comes back.
   const Tensor spread = spread_topk(said.topk_values, said.topk_indices, said.topk_tail, 3);
@@ -103,7 +104,10 @@ TEST(SignalStore, RefusesWhatItDoesNotHold) {
   const Caught views = caught<AccessError>([&] { store->ask(data.ids, data.inputs, false, {true}); });
   EXPECT_EQ(views.line, "random views were asked for; signals in memory holds answers to the inputs as they are");
   EXPECT_FALSE(views.hint.empty());
-  EXPECT_EQ(caught<DataError>([&] { store->ask(at::tensor({3, 77}, at::kLong), data.inputs, true, {true}); }).line, "signals in memory: nothing was captured for sample id 77");
+  EXPECT_EQ(caught<DataError>([&] {
+              store->ask(at::tensor({3, 77}, at::kLong), data.inputs, true, {true});
+            }).line,
+            "signals in memory: nothing was captured for sample id 77");
   EXPECT_THROW(store->ask(data.ids, data.inputs, true, {false, false, {"hidden1"}}), AccessError);
   EXPECT_THROW(store->tap_shape("hidden1"), AccessError);
 }
@@ -114,12 +118,14 @@ TEST(SignalStore, CaptureRefusesBadAnswers) {
   Tensor table = at::zeros({3, 3});
   table[1][2] = std::nan("");
   Fixed broken(table, Access::logits, "broken");
-  EXPECT_EQ(caught<TeacherError>([&] { capture_signals(broken, data, {}, scratch.file("s")); }).line, "broken: its logits for sample id 1 are not finite");
+  EXPECT_EQ(caught<TeacherError>([&] { capture_signals(broken, data, {}, scratch.file("s")); }).line,
+            "broken: its logits for sample id 1 are not finite");
   table[1][2] = 1e5;
   CaptureOptions half;
   half.precision = "fp16";
   Fixed large(table, Access::logits, "large");
-  EXPECT_EQ(caught<ConfigError>([&] { capture_signals(large, data, half, scratch.file("s")); }).line, "logits of sample id 1 are beyond 65504 and do not fit fp16");
+  EXPECT_EQ(caught<ConfigError>([&] { capture_signals(large, data, half, scratch.file("s")); }).line,
+            "logits of sample id 1 are beyond 65504 and do not fit fp16");
   CaptureOptions topk;
   topk.topk = 4;
   EXPECT_THROW(capture_signals(large, data, topk), ConfigError);
@@ -143,18 +149,21 @@ TEST(SignalStore, NamesADamagedBlockAndReadsTheOthers) {
   write_file(path, damaged);
 
   const auto store = SignalStore::open(path);
-  const std::string line = fmt::format("{}: block 1 (rows 3 to 5, sample ids 1003 to 1005, bytes {} to {}) is damaged: 'logits'", path, block.offset, block.offset + block.bytes - 1);
+  const std::string line = fmt::format("{}: block 1 (rows 3 to 5, sample ids 1003 to 1005, bytes {} to {}) is damaged: 'logits'", path,
+                                       block.offset, block.offset + block.bytes - 1);
   EXPECT_EQ(caught<DataError>([&] { store->verify(); }).line, line);
   EXPECT_EQ(store->count(), 10);
   const auto teacher = stored_teacher(path);
-  EXPECT_TRUE(at::equal(teacher->ask(at::tensor({1009, 1000, 1006}, at::kLong), {}, true, {true}).logits, whole->read("logits", at::tensor({1009, 1000, 1006}, at::kLong))));
+  EXPECT_TRUE(at::equal(teacher->ask(at::tensor({1009, 1000, 1006}, at::kLong), {}, true, {true}).logits,
+                        whole->read("logits", at::tensor({1009, 1000, 1006}, at::kLong))));
   EXPECT_EQ(caught<DataError>([&] { teacher->ask(at::tensor({1000, 1004}, at::kLong), {}, true, {true}); }).line, line);
 
   const auto rest = SignalStore::open(path, Damaged::skip);
   EXPECT_TRUE(at::equal(rest->ids(), at::tensor({1000, 1001, 1002, 1006, 1007, 1008, 1009}, at::kLong)));
   ASSERT_EQ(rest->warnings().size(), 1u);
   EXPECT_EQ(rest->warnings()[0], line + "; it is left out");
-  EXPECT_EQ(caught<DataError>([&] { rest->read("labels", at::tensor({1004}, at::kLong)); }).line, path + ": nothing was captured for sample id 1004");
+  EXPECT_EQ(caught<DataError>([&] { rest->read("labels", at::tensor({1004}, at::kLong)); }).line,
+            path + ": nothing was captured for sample id 1004");
 }
 
 TEST(SignalStore, DamagedIdsAreNotGuessed) {
@@ -168,9 +177,11 @@ TEST(SignalStore, DamagedIdsAreNotGuessed) {
   write_file(path, damaged);
   const auto store = SignalStore::open(path);
   EXPECT_EQ(store->count(), 6);
-  const std::string fault = fmt::format("block 2 (rows 6 to 8, sample ids unknown, bytes {} to {}) is damaged: 'ids'", block.offset, block.offset + block.bytes - 1);
+  const std::string fault = fmt::format("block 2 (rows 6 to 8, sample ids unknown, bytes {} to {}) is damaged: 'ids'", block.offset,
+                                        block.offset + block.bytes - 1);
   EXPECT_EQ(store->faults(), (std::vector<std::string>{fault}));
-  EXPECT_EQ(caught<DataError>([&] { store->read("labels", at::tensor({7}, at::kLong)); }).line, path + ": nothing is known of sample id 7; " + fault);
+  EXPECT_EQ(caught<DataError>([&] { store->read("labels", at::tensor({7}, at::kLong)); }).line,
+            path + ": nothing is known of sample id 7; " + fault);
 }
 
 // Two blocks of two rows, sealed or as a writer leaves them that was stopped before it sealed.
@@ -236,8 +247,8 @@ TEST(SignalStore, ADamagedHeaderHidesItsBlockOnly) {
   write_file(path, bytes);
   const auto store = SignalStore::open(path);
   EXPECT_TRUE(at::equal(store->ids(), at::tensor({2, 3}, at::kLong)));
-  EXPECT_EQ(store->faults(), (std::vector<std::string>{
-      fmt::format("block 0 (bytes {} to {}) is damaged: its rows and ids are unknown", first.offset, first.offset + first.bytes - 1)}));
+  EXPECT_EQ(store->faults(), (std::vector<std::string>{fmt::format("block 0 (bytes {} to {}) is damaged: its rows and ids are unknown",
+                                                                   first.offset, first.offset + first.bytes - 1)}));
 }
 
 // A file whose checksums are right and whose header lies.
@@ -261,7 +272,9 @@ TEST(SignalStore, RefusesHostileHeaders) {
     return std::make_shared<SignalStore>(MappedFile::open(scratch.file("s")), "f");
   };
   const auto ids = nlohmann::json{{"name", "ids"}, {"type", "I64"}, {"shape", nlohmann::json::array()}};
-  const auto column = [](const std::string& name, const nlohmann::json& shape, const std::string& type = "F32") { return nlohmann::json{{"name", name}, {"type", type}, {"shape", shape}}; };
+  const auto column = [](const std::string& name, const nlohmann::json& shape, const std::string& type = "F32") {
+    return nlohmann::json{{"name", name}, {"type", type}, {"shape", shape}};
+  };
   const auto none = nlohmann::json::array();
   const nlohmann::json good = {{"classes", 3}, {"columns", {ids, column("logits", {3})}}};
   EXPECT_EQ(open(with_header(good))->count(), 0);
@@ -275,20 +288,24 @@ TEST(SignalStore, RefusesHostileHeaders) {
   EXPECT_EQ(with("classes", 0), "f: not a signal store: column 'logits' needs classes");
   EXPECT_EQ(with("classes", "3"), "f: not a signal store: the header lacks classes or columns");
   EXPECT_EQ(with("columns", {ids, column("logits", {4})}), "f: not a signal store: column 'logits' must be F32 or F16 [classes]");
-  EXPECT_EQ(with("columns", {ids, column("logits", {int64_t{1} << 40, int64_t{1} << 40})}), "f: not a signal store: column 'logits' has the impossible row shape [1099511627776,1099511627776]");
+  EXPECT_EQ(with("columns", {ids, column("logits", {int64_t{1} << 40, int64_t{1} << 40})}),
+            "f: not a signal store: column 'logits' has the impossible row shape [1099511627776,1099511627776]");
   EXPECT_EQ(with("columns", {ids, column("logits", {-3})}), "f: not a signal store: column 'logits' has the impossible row shape [-3]");
   EXPECT_EQ(with("columns", {ids, column("logits", {3}, "F99")}), "f: not a signal store: column 'logits' has the unknown type 'F99'");
   EXPECT_EQ(with("columns", {ids, column("logits", {3}), column("logits", {3})}), "f: not a signal store: column 'logits' comes twice");
   EXPECT_EQ(with("columns", nlohmann::json::array({column("logits", {3})})), "f: not a signal store: the first column must be 'ids'");
   EXPECT_EQ(with("columns", none), "f: not a signal store: the first column must be 'ids'");
-  EXPECT_EQ(with("columns", {ids, column("topk_tail", none)}), "f: not a signal store: topk_values, topk_indices and topk_tail belong together");
-  EXPECT_EQ(with("columns", {ids, column("topk_packed", {10}, "U8")}), "f: not a signal store: column 'topk_packed' must be U8 [bytes] with a k of at most the number of classes");
+  EXPECT_EQ(with("columns", {ids, column("topk_tail", none)}),
+            "f: not a signal store: topk_values, topk_indices and topk_tail belong together");
+  EXPECT_EQ(with("columns", {ids, column("topk_packed", {10}, "U8")}),
+            "f: not a signal store: column 'topk_packed' must be U8 [bytes] with a k of at most the number of classes");
   EXPECT_EQ(with("columns", {ids, column("odd", {1})}), "f: not a signal store: column 'odd' is unknown");
 
   std::string long_header = with_header(good);
   const uint64_t length = UINT64_MAX - 8;
   std::memcpy(long_header.data() + 16, &length, 8);
-  EXPECT_NE(caught<DataError>([&] { open(long_header); }).line.find("a header of 18446744073709551607 bytes in a file of "), std::string::npos);
+  EXPECT_NE(caught<DataError>([&] { open(long_header); }).line.find("a header of 18446744073709551607 bytes in a file of "),
+            std::string::npos);
   EXPECT_THROW(open(""), DataError);
   EXPECT_THROW(open("RETORTSG"), DataError);
 }
@@ -303,10 +320,12 @@ TEST(SignalStore, PackedTopkAnswersLikePlain) {
   options.pack_topk = true;
   const auto packed = stored_teacher(capture_signals(teacher, data, options));
   EXPECT_EQ(packed->access(), Access::topk);
-  const Signals a = plain->ask(data.ids, data.inputs, true, {false, true, {}, 8}), b = packed->ask(data.ids, data.inputs, true, {false, true, {}, 8});
+  const Signals a = plain->ask(data.ids, data.inputs, true, {false, true, {}, 8}),
+                b = packed->ask(data.ids, data.inputs, true, {false, true, {}, 8});
   EXPECT_TRUE(at::equal(a.labels, b.labels));
   EXPECT_TRUE(at::equal(std::get<0>(a.topk_indices.sort(1)), std::get<0>(b.topk_indices.sort(1))));
-  const Tensor p = spread_topk(a.topk_values, a.topk_indices, a.topk_tail, 40), q = spread_topk(b.topk_values, b.topk_indices, b.topk_tail, 40);
+  const Tensor p = spread_topk(a.topk_values, a.topk_indices, a.topk_tail, 40),
+               q = spread_topk(b.topk_values, b.topk_indices, b.topk_tail, 40);
   EXPECT_LT((p.exp() * (p - q)).sum(1).max().item<double>(), 0.1);
   EXPECT_TRUE(at::allclose(a.topk_tail.exp(), b.topk_tail.exp(), 0, 2e-3));
 }

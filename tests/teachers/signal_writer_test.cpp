@@ -72,7 +72,8 @@ TEST(SignalWriter, TextsComeBackToTheLetter) {
   EXPECT_TRUE(back[2].empty());
   Completion broken;
   broken.tokens = {{"a", std::nan(""), {}}};
-  EXPECT_EQ(caught<TeacherError>([&] { writer.append(at::tensor({9}, at::kLong), {{broken}}); }).line, "a chat: a token's log-probability for sample id 9 is not a number");
+  EXPECT_EQ(caught<TeacherError>([&] { writer.append(at::tensor({9}, at::kLong), {{broken}}); }).line,
+            "a chat: a token's log-probability for sample id 9 is not a number");
   EXPECT_FALSE(writer.has(9));
 }
 
@@ -83,7 +84,7 @@ TEST(SignalWriter, GoesOnWhereAnotherStopped) {
     SignalWriter writer(path, logits_header(), 4);
     append(writer, 0, 10);
     EXPECT_EQ(writer.count(), 10);
-    EXPECT_EQ(SignalStore::open(path)->count(), 8);  // the last two wait
+    EXPECT_EQ(SignalStore::open(path)->count(), 8);                   // the last two wait
     EXPECT_THROW(SignalWriter(path, logits_header()), StorageError);  // one writer at a time
   }
   {
@@ -99,7 +100,10 @@ TEST(SignalWriter, GoesOnWhereAnotherStopped) {
   }
   EXPECT_TRUE(SignalStore::open(path)->sealed());
   const std::string sealed = read_file(path);
-  { SignalWriter writer(path, logits_header()); writer.seal(); }
+  {
+    SignalWriter writer(path, logits_header());
+    writer.seal();
+  }
   EXPECT_EQ(read_file(path), sealed);  // nothing new, nothing touched
   {
     SignalWriter writer(path, logits_header());
@@ -118,7 +122,8 @@ TEST(SignalWriter, RefusesAnotherCapture) {
   Scratch scratch;
   const std::string path = scratch.file("s");
   { SignalWriter writer(path, logits_header()); }
-  EXPECT_EQ(caught<ConfigError>([&] { SignalWriter(path, logits_header(4)); }).line, path + ": holds signals of another capture: classes: 3 and 4");
+  EXPECT_EQ(caught<ConfigError>([&] { SignalWriter(path, logits_header(4)); }).line,
+            path + ": holds signals of another capture: classes: 3 and 4");
   write_file(path, "something that a user wrote and wants to keep");
   EXPECT_THROW(SignalWriter(path, logits_header()), DataError);
   EXPECT_EQ(read_file(path), "something that a user wrote and wants to keep");
@@ -257,9 +262,14 @@ TEST(SignalMerge, JoinsPartsAndRefusesContradictions) {
   const auto store = SignalStore::open(out);
   EXPECT_TRUE(store->sealed());
   expect_holds(*store, at::arange(9, at::kLong));
-  EXPECT_EQ(caught<DataError>([&] { merge_signal_stores({a, b, c}, scratch.file("no")); }).line, fmt::format("{} and {} hold different 'logits' for sample id 4", a, c));
+  EXPECT_EQ(caught<DataError>([&] {
+              merge_signal_stores({a, b, c}, scratch.file("no"));
+            }).line,
+            fmt::format("{} and {} hold different 'logits' for sample id 4", a, c));
   { SignalWriter writer(scratch.file("d"), logits_header(4)); }
-  EXPECT_EQ(caught<ConfigError>([&] { merge_signal_stores({a, scratch.file("d")}, scratch.file("no")); }).line,
+  EXPECT_EQ(caught<ConfigError>([&] {
+              merge_signal_stores({a, scratch.file("d")}, scratch.file("no"));
+            }).line,
             fmt::format("{} and {} hold different signals: classes: 3 and 4", a, scratch.file("d")));
   EXPECT_THROW(merge_signal_stores({}, scratch.file("no")), ConfigError);
   EXPECT_THROW(merge_signal_stores({a}, scratch.file("no/folder")), StorageError);

@@ -6,7 +6,8 @@ namespace retort {
 namespace {
 
 TEST(Access, NamesGoBothWays) {
-  for (const char* name : {"none", "text", "hard_labels", "topk", "logits", "features", "weights"}) EXPECT_EQ(to_string(access_from(name)), name);
+  for (const char* name : {"none", "text", "hard_labels", "topk", "logits", "features", "weights"})
+    EXPECT_EQ(to_string(access_from(name)), name);
   EXPECT_LT(Access::hard_labels, Access::topk);
   EXPECT_LT(Access::topk, Access::logits);
   EXPECT_LT(Access::features, Access::weights);
@@ -31,7 +32,8 @@ TEST(Access, RefusalsSayWhoNeedsWhat) {
 
 TEST(SpreadTopk, PutsTheTailOnTheOthers) {
   const Tensor p = at::tensor({0.5, 0.3, 0.12, 0.08}).view({1, 4});
-  const Tensor spread = spread_topk(at::tensor({0.5, 0.3}).log().view({1, 2}), at::tensor({0, 1}, at::kLong).view({1, 2}), at::tensor({0.2}).log(), 4);
+  const Tensor spread = spread_topk(at::tensor({0.5, 0.3}).log().view({1, 2}), at::tensor({0, 1}, at::kLong).view({1, 2}),
+                                    at::tensor({0.2}).log(), 4);
   EXPECT_TRUE(at::allclose(spread.exp(), at::tensor({0.5, 0.3, 0.1, 0.1}).view({1, 4})));
   const Tensor whole = spread_topk(p.log(), at::arange(4).view({1, 4}), at::tensor({-std::numeric_limits<double>::infinity()}), 4);
   EXPECT_TRUE(at::allclose(whole.exp(), p));

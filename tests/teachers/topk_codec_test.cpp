@@ -26,7 +26,8 @@ std::vector<int32_t> sorted(std::vector<int32_t> list) {
 
 TEST(TopkCodec, AHundredBytesATokenAndCloserThanAPolynomial) {
   ASSERT_LE(packed_topk_bytes(bench::kTop, bench::kVocabulary), 100);
-  for (const bench::Head& head : {bench::Head{1, 2, 1, false}, {1, 2, 0.7, false}, {1, 3, 1, false}, {1.5, 2, 1, false}, {1, 2, 1, true}, {0, 3, 0.7, false}}) {
+  for (const bench::Head& head :
+       {bench::Head{1, 2, 1, false}, {1, 2, 0.7, false}, {1, 3, 1, false}, {1.5, 2, 1, false}, {1, 2, 1, true}, {0, 3, 0.7, false}}) {
     std::mt19937_64 random(11);
     double ours = 0, peer = 0;
     for (int i = 0; i < 8; ++i) {
@@ -51,11 +52,14 @@ TEST(TopkCodec, AHundredBytesATokenAndCloserThanAPolynomial) {
 
 TEST(TopkCodec, ClassesAreExactWhereverTheyLie) {
   std::mt19937_64 random(5);
-  for (const auto& [k, classes] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {1, 10}, {2, 2}, {3, 3}, {5, 10}, {10, 10}, {20, 1000}, {50, 151936}, {128, 32000}, {8, int64_t{1} << 31}}) {
+  for (const auto& [k, classes] : std::vector<std::pair<int64_t, int64_t>>{
+           {1, 1}, {1, 10}, {2, 2}, {3, 3}, {5, 10}, {10, 10}, {20, 1000}, {50, 151936}, {128, 32000}, {8, int64_t{1} << 31}}) {
     for (int round = 0; round < 20; ++round) {
       std::set<int32_t> chosen;
       const int64_t reach = round % 3 == 0 ? std::min(classes, 2 * k) : classes;  // now close together, now anywhere
-      while (static_cast<int64_t>(chosen.size()) < k) chosen.insert(static_cast<int32_t>((round % 3 == 1 ? classes - 1 : 0) + (round % 3 == 1 ? -1 : 1) * static_cast<int64_t>(random() % static_cast<uint64_t>(reach))));
+      while (static_cast<int64_t>(chosen.size()) < k)
+        chosen.insert(static_cast<int32_t>((round % 3 == 1 ? classes - 1 : 0) +
+                                           (round % 3 == 1 ? -1 : 1) * static_cast<int64_t>(random() % static_cast<uint64_t>(reach))));
       std::vector<int32_t> ids(chosen.begin(), chosen.end());
       std::shuffle(ids.begin(), ids.end(), random);
       std::vector<double> p;

@@ -24,7 +24,8 @@ struct Setting {
 TEST(ViewEnsemble, AnswersTheMeanProbabilityOfItsViews) {
   const Setting s;
   const Tensor said = s.teacher()->ask(s.ids, s.clean, true, s.logits).logits;
-  const Tensor views = random_views(s.clean.narrow(0, 1, 1).expand({3, 1, 4, 4}).contiguous(), at::arange(3, at::kLong), s.views, s.spec, Seed(3).stream("sample", 21));
+  const Tensor views = random_views(s.clean.narrow(0, 1, 1).expand({3, 1, 4, 4}).contiguous(), at::arange(3, at::kLong), s.views, s.spec,
+                                    Seed(3).stream("sample", 21));
   EXPECT_TRUE(at::softmax(said[1], 0).allclose(at::softmax(s.net.frozen().forward(views), 1).mean(0), 1e-5, 1e-6));
   EXPECT_NEAR(at::softmax(said[1], 0).sum().item<double>(), 1, 1e-6);
   EXPECT_FALSE(said.allclose(s.net.frozen().forward(s.clean), 1e-3, 1e-3));
@@ -34,7 +35,8 @@ TEST(ViewEnsemble, AnswersAlikeInAnyCompany) {
   const Setting s;
   const Tensor together = s.teacher()->ask(s.ids, s.clean, true, s.logits).logits;
   const auto other = s.teacher();
-  for (int64_t i = 5; i >= 0; --i) EXPECT_TRUE(other->ask(s.ids.narrow(0, i, 1), s.clean.narrow(0, i, 1), true, s.logits).logits.equal(together.narrow(0, i, 1)));
+  for (int64_t i = 5; i >= 0; --i)
+    EXPECT_TRUE(other->ask(s.ids.narrow(0, i, 1), s.clean.narrow(0, i, 1), true, s.logits).logits.equal(together.narrow(0, i, 1)));
   EXPECT_TRUE(other->ask(s.ids, at::zeros_like(s.clean), true, s.logits).logits.equal(together));  // kept, not asked again
 }
 

@@ -44,7 +44,8 @@ struct Fixture : ::testing::Test {
     run->quiet = true;
     return run;
   }
-  std::string refusal(const std::string& name, const std::vector<std::string>& sets, Access needs = Access::logits, const char* recipe = kRecipe) {
+  std::string refusal(const std::string& name, const std::vector<std::string>& sets, Access needs = Access::logits,
+                      const char* recipe = kRecipe) {
     auto refused = begin(name, sets, recipe);
     try {
       prepare_classifier(*refused, needs);
@@ -91,7 +92,8 @@ TEST_F(Classifier, ATrainedTeacherIsKeptForTheNextRun) {
 TEST_F(Classifier, ARandomTeacherIsNotTrained) {
   auto first = begin("a", {"teacher.kind=random"});
   const ClassifierRun a = prepare_classifier(*first, Access::weights);
-  EXPECT_TRUE(equal_tensors(*a.teacher->net(), make_net("mlp-16", {1, 8, 8}, 10, first->seed.stream("teacher").stream("member", 0).stream("net")).frozen()));
+  EXPECT_TRUE(equal_tensors(*a.teacher->net(),
+                            make_net("mlp-16", {1, 8, 8}, 10, first->seed.stream("teacher").stream("member", 0).stream("net")).frozen()));
 }
 
 TEST_F(Classifier, RefusesATeacherOfOtherClasses) {
@@ -136,7 +138,14 @@ TEST_F(Classifier, ATeacherFromAFileBringsItsWayOfReadingTables) {
   write_file(folder / "table.csv", table);
   const std::string source = "data.source=\"" + (folder / "table.csv") + "\"";
   const std::vector<std::string> small = {source, "data.train=100", "data.labels_per_class=3", "data.validation=0", "data.test=50"};
-  Splits splits = load_splits([&] { DataKnobs knobs; knobs.source = folder / "table.csv"; knobs.test = 50; return knobs; }(), Seed(1));
+  Splits splits = load_splits(
+      [&] {
+        DataKnobs knobs;
+        knobs.source = folder / "table.csv";
+        knobs.test = 50;
+        return knobs;
+      }(),
+      Seed(1));
   ASSERT_EQ(splits.train.spec.shape, std::vector<int64_t>{41});
   save_model(folder / "teacher", make_net("mlp-4", {41}, 2, Seed(1)), splits.train.spec, /*own_config=*/true);
   std::vector<std::string> sets = small;
@@ -148,7 +157,8 @@ TEST_F(Classifier, ATeacherFromAFileBringsItsWayOfReadingTables) {
   EXPECT_EQ(classifier.splits.train.inputs.size(1), 41);
 
   write_file(folder / "table.csv", "hue" + table.substr(6));
-  EXPECT_NE(refusal("hue", sets).find("column 1 is 'hue' (category), and the teacher reads 'colour' (category)"), std::string::npos) << refusal("hue", sets);
+  EXPECT_NE(refusal("hue", sets).find("column 1 is 'hue' (category), and the teacher reads 'colour' (category)"), std::string::npos)
+      << refusal("hue", sets);
 }
 
 TEST_F(Classifier, TeachersFromFilesReadAlike) {
@@ -159,7 +169,8 @@ TEST_F(Classifier, TeachersFromFilesReadAlike) {
   spec.mean[0] += spec.deviation[0];
   save_model(folder / "c", make_net("mlp-4", {1, 8, 8}, 10, Seed(3)), spec, /*own_config=*/true);
   const auto files = [&](const std::string& other) {
-    return std::vector<std::string>{"teacher.kind=\"file\"", "teacher.files=[\"" + (folder / "a") + "\",\"" + (folder / other) + "\"]", "teacher.data.train=100"};
+    return std::vector<std::string>{"teacher.kind=\"file\"", "teacher.files=[\"" + (folder / "a") + "\",\"" + (folder / other) + "\"]",
+                                    "teacher.data.train=100"};
   };
   auto run = begin("alike", files("b"));
   EXPECT_EQ(prepare_classifier(*run, Access::logits).splits.train.spec.mean, load_splits(DataKnobs{}, Seed(1)).train.spec.mean);

@@ -14,7 +14,8 @@ TEST(DenseTargets, TheCentralHalfIsPositive) {
   // Central half of [0, 32] x [0, 16]: 8 … 24 by 4 … 12: x 12 and 20, y 4 and 12.
   const DenseTargets targets = dense_targets(boxes_of({0, 0, 32, 16, 3, 0, 0, 0, 0, -1}), grid);
   EXPECT_EQ(targets.positives, 4);
-  EXPECT_TRUE(grid.centres.index_select(0, targets.positive[0].nonzero().squeeze(1)).equal(at::tensor({12.0F, 4.0F, 20.0F, 4.0F, 12.0F, 12.0F, 20.0F, 12.0F}).view({4, 2})));
+  EXPECT_TRUE(grid.centres.index_select(0, targets.positive[0].nonzero().squeeze(1))
+                  .equal(at::tensor({12.0F, 4.0F, 20.0F, 4.0F, 12.0F, 12.0F, 20.0F, 12.0F}).view({4, 2})));
   EXPECT_TRUE(targets.boxes[0][1].equal(at::tensor({0.0F, 0.0F, 32.0F, 16.0F})));
   EXPECT_EQ(targets.classes[0][1].item<int64_t>(), 3);
   EXPECT_EQ(targets.classes[0][0].item<int64_t>(), -1);
@@ -28,11 +29,13 @@ TEST(DenseTargets, TheSmallestBoxWins) {
 
 TEST(DenseTargets, NoBoxGoesWithout) {
   const DenseGrid grid = grid_of("dense-4-4-4");  // 2, 6, 10 … on the finest level
-  const DenseTargets targets = dense_targets(boxes_of({11, 0, 14, 40, 7}), grid);  // 11.75 … 13.25 holds no centre of stride 4, but 12 of stride 8
+  const DenseTargets targets = dense_targets(boxes_of({11, 0, 14, 40, 7}),
+                                             grid);  // 11.75 … 13.25 holds no centre of stride 4, but 12 of stride 8
   EXPECT_GT(targets.positives, 0);
   const DenseTargets thin = dense_targets(boxes_of({15, 2, 18, 8, 7}), grid);  // 15.75 … 17.25 and 3.5 … 6.5
   EXPECT_EQ(thin.positives, 1);
-  EXPECT_TRUE(grid.centres[thin.positive[0].nonzero()[0].item<int64_t>()].equal(at::tensor({14.0F, 6.0F})) || grid.centres[thin.positive[0].nonzero()[0].item<int64_t>()].equal(at::tensor({18.0F, 6.0F})));
+  EXPECT_TRUE(grid.centres[thin.positive[0].nonzero()[0].item<int64_t>()].equal(at::tensor({14.0F, 6.0F})) ||
+              grid.centres[thin.positive[0].nonzero()[0].item<int64_t>()].equal(at::tensor({18.0F, 6.0F})));
 }
 
 TEST(DenseTargets, AnEmptyCanvasCountsAsOne) {

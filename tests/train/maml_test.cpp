@@ -31,7 +31,8 @@ TEST(Maml, TheSecondOrderIsTheDifferenceQuotient) {
 
 TEST(Maml, AWeightThatIsNotUsedStays) {
   const Tensors w = {at::ones({}).requires_grad_(true), at::ones({}).requires_grad_(true)};
-  const Tensors now = adapted(w, [](const Tensors& v) { return v[0].square(); }, 2, 0.25, true);
+  const Tensors now = adapted(
+      w, [](const Tensors& v) { return v[0].square(); }, 2, 0.25, true);
   EXPECT_NEAR(now[0].item<double>(), 0.25, 1e-6);
   EXPECT_EQ(now[1].item<double>(), 1);
 }

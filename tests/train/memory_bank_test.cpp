@@ -88,7 +88,8 @@ TEST(MemoryBank, StateComesBack) {
 TEST(MemoryBank, RefusesWhatItCannotServe) {
   const auto one_class = caught<ConfigError>([] { MemoryBank(kIds, at::zeros({7}, at::kLong), {}, Seed(1)); });
   EXPECT_EQ(one_class.line, "memory bank: all training samples belong to one class");
-  EXPECT_EQ(caught<DataError>([] { bank(2).rows_of(torch::tensor({11}, at::kLong)); }).line, "memory bank: sample id 11 is not of the training part");
+  EXPECT_EQ(caught<DataError>([] { bank(2).rows_of(torch::tensor({11}, at::kLong)); }).line,
+            "memory bank: sample id 11 is not of the training part");
   EXPECT_THROW(MemoryBank(at::zeros({7}, at::kLong), kLabels, {}, Seed(1)), DataError);
 }
 

@@ -49,7 +49,8 @@ TEST(Optimiser, SgdEqualsLibtorch) {
     knobs.nesterov = nesterov;
     EXPECT_LT(distance_from_libtorch(knobs,
                                      [&](Tensors& params) {
-                                       return std::make_unique<torch::optim::SGD>(params, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.01).nesterov(nesterov));
+                                       return std::make_unique<torch::optim::SGD>(
+                                           params, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.01).nesterov(nesterov));
                                      }),
               1e-6);
   }
@@ -60,7 +61,9 @@ TEST(Optimiser, SgdWithoutMomentumEqualsLibtorch) {
   knobs.optimiser = "sgd";
   knobs.lr = 0.3;
   knobs.momentum = 0;
-  EXPECT_LT(distance_from_libtorch(knobs, [](Tensors& params) { return std::make_unique<torch::optim::SGD>(params, torch::optim::SGDOptions(0.3)); }), 1e-6);
+  EXPECT_LT(distance_from_libtorch(
+                knobs, [](Tensors& params) { return std::make_unique<torch::optim::SGD>(params, torch::optim::SGDOptions(0.3)); }),
+            1e-6);
 }
 
 TEST(Optimiser, AdamEqualsLibtorch) {
@@ -68,7 +71,11 @@ TEST(Optimiser, AdamEqualsLibtorch) {
   knobs.optimiser = "adam";
   knobs.lr = 0.02;
   knobs.weight_decay = 0.05;
-  EXPECT_LT(distance_from_libtorch(knobs, [](Tensors& params) { return std::make_unique<torch::optim::Adam>(params, torch::optim::AdamOptions(0.02).weight_decay(0.05)); }), 1e-6);
+  EXPECT_LT(
+      distance_from_libtorch(
+          knobs,
+          [](Tensors& params) { return std::make_unique<torch::optim::Adam>(params, torch::optim::AdamOptions(0.02).weight_decay(0.05)); }),
+      1e-6);
 }
 
 TEST(Optimiser, AdamwEqualsLibtorch) {
@@ -76,7 +83,12 @@ TEST(Optimiser, AdamwEqualsLibtorch) {
   knobs.optimiser = "adamw";
   knobs.lr = 0.02;
   knobs.weight_decay = 0.1;
-  EXPECT_LT(distance_from_libtorch(knobs, [](Tensors& params) { return std::make_unique<torch::optim::AdamW>(params, torch::optim::AdamWOptions(0.02).weight_decay(0.1)); }), 1e-6);
+  EXPECT_LT(distance_from_libtorch(knobs,
+                                   [](Tensors& params) {
+                                     return std::make_unique<torch::optim::AdamW>(params,
+                                                                                  torch::optim::AdamWOptions(0.02).weight_decay(0.1));
+                                   }),
+            1e-6);
 }
 
 TEST(Optimiser, FusedAndPlainPathsAgree) {

@@ -10,7 +10,8 @@ TEST(Probe, ReadsWhatTheFeaturesHold) {
   TemporaryFolder folder;
   const auto run = open_run(folder / "run");
   const Net encoder = make_net("mlp-16", {2}, 3, Seed(5));
-  const Dataset train = feature_set(encoder, "embedding", clusters(300, Seed(1)), at::kCPU), test = feature_set(encoder, "embedding", clusters(200, Seed(2)), at::kCPU);
+  const Dataset train = feature_set(encoder, "embedding", clusters(300, Seed(1)), at::kCPU),
+                test = feature_set(encoder, "embedding", clusters(200, Seed(2)), at::kCPU);
   EXPECT_EQ(train.inputs.sizes(), at::IntArrayRef({300, 16}));
   ProbeKnobs knobs;
   knobs.probe_epochs = 30;
@@ -27,7 +28,8 @@ TEST(Probe, NeedsLabels) {
   const auto run = open_run(folder / "run");
   Dataset data = clusters(30, Seed(1));
   data.labels = at::full({30}, -1, at::kLong);
-  EXPECT_EQ(caught<DataError>([&] { probe(*run, "probe", data, data, {}, Seed(3)); }).line, "probe: no training row has a label, and a probe learns from labels");
+  EXPECT_EQ(caught<DataError>([&] { probe(*run, "probe", data, data, {}, Seed(3)); }).line,
+            "probe: no training row has a label, and a probe learns from labels");
 }
 
 TEST(FeatureSet, AveragesMapsAndStandsSideBySide) {

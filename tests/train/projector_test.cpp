@@ -21,12 +21,12 @@ TEST(HintRegressor, ReachesTheTeachersShape) {
     input.insert(input.begin(), 2);
     return hint_regressor(student, teacher, true, Seed(1)).forward(draws(input, 2)).sizes().slice(1).vec();
   };
-  for (const auto& [student, teacher] : std::vector<std::pair<Shape, Shape>>{{{3, 8, 8}, {5, 4, 4}},    // halved
-                                                                            {{3, 4, 4}, {5, 8, 8}},    // doubled
-                                                                            {{3, 6, 6}, {5, 6, 6}},    // 1x1
-                                                                            {{3, 7, 9}, {5, 5, 6}},    // valid 3x4
-                                                                            {{6}, {9}},                // vectors
-                                                                            {{4, 6}, {4, 9}}}) {       // tokens
+  for (const auto& [student, teacher] : std::vector<std::pair<Shape, Shape>>{{{3, 8, 8}, {5, 4, 4}},  // halved
+                                                                             {{3, 4, 4}, {5, 8, 8}},  // doubled
+                                                                             {{3, 6, 6}, {5, 6, 6}},  // 1x1
+                                                                             {{3, 7, 9}, {5, 5, 6}},  // valid 3x4
+                                                                             {{6}, {9}},              // vectors
+                                                                             {{4, 6}, {4, 9}}}) {     // tokens
     EXPECT_EQ(reached(student, teacher), teacher);
   }
 }

@@ -73,7 +73,8 @@ struct ToyTraining {
 
 inline bool equal_tensors(const Net& a, const Net& b) {
   const TensorMap left = a.named_tensors(), right = b.named_tensors();
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](const auto& x, const auto& y) { return x.first == y.first && x.second.equal(y.second); });
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](const auto& x, const auto& y) { return x.first == y.first && x.second.equal(y.second); });
 }
 
 }  // namespace retort::testing

@@ -1,8 +1,8 @@
 #include "retort/train/train.h"
 
-#include <csignal>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,9 @@ std::vector<nlohmann::json> log_rows(const std::string& folder) {
   return rows;
 }
 
-double accuracy(const Net& net, const Dataset& data) { return score_classifier(predict_logits(net, prepared_inputs(data)), data.labels).accuracy; }
+double accuracy(const Net& net, const Dataset& data) {
+  return score_classifier(predict_logits(net, prepared_inputs(data)), data.labels).accuracy;
+}
 
 TEST(Loss, SumsWeightedTermsAndLeavesZeroWeightsOut) {
   Loss loss;
@@ -122,7 +124,9 @@ TEST(Train, StagesFreezeInTurn) {
   struct Watch : Objective {
     std::vector<std::pair<Tensor, Tensor>>* ends;
     Loss loss(const Step& step) override { return Loss().add("ce", label_loss(step)); }
-    void end_epoch(Trainer& trainer, int64_t) override { ends->emplace_back(trainer.student().params().front().detach().clone(), trainer.student().params().back().detach().clone()); }
+    void end_epoch(Trainer& trainer, int64_t) override {
+      ends->emplace_back(trainer.student().params().front().detach().clone(), trainer.student().params().back().detach().clone());
+    }
   } watch;
   watch.ends = &ends;
   job.objective = &watch;
@@ -148,7 +152,8 @@ TEST(Train, AccumulationEqualsTheBigBatch) {
   }
   train(*first, a);
   train(*second, b);
-  for (size_t i = 0; i < small.net.params().size(); ++i) EXPECT_LT((small.net.params()[i] - big.net.params()[i]).abs().max().item<double>(), 1e-5);
+  for (size_t i = 0; i < small.net.params().size(); ++i)
+    EXPECT_LT((small.net.params()[i] - big.net.params()[i]).abs().max().item<double>(), 1e-5);
 }
 
 TEST(Train, AverageOfWeightsIsKept) {
@@ -300,7 +305,8 @@ TEST(Train, TwoProcessesEqualOneWithTheDoubledBatch) {
       setenv("MASTER_ADDR", "127.0.0.1", 1);
       setenv("MASTER_PORT", port.c_str(), 1);
       setenv("RETORT_TEST_RUN", (folder / "two").c_str(), 1);
-      execl("/proc/self/exe", "test_train", "--gtest_filter=Train.DISABLED_ARankOfTwo", "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr);
+      execl("/proc/self/exe", "test_train", "--gtest_filter=Train.DISABLED_ARankOfTwo", "--gtest_also_run_disabled_tests",
+            "--gtest_brief=1", nullptr);
       _exit(127);
     }
   }

@@ -11,7 +11,9 @@ namespace {
 
 constexpr size_t kLongestCode = 60;
 
-[[noreturn]] void damaged(const std::string& what) { throw DataError("packed numbers: " + what, "the file is damaged; write or fetch it again"); }
+[[noreturn]] void damaged(const std::string& what) {
+  throw DataError("packed numbers: " + what, "the file is damaged; write or fetch it again");
+}
 
 // Symbols that occur, in the order of their codes.
 std::vector<uint32_t> by_code(const std::vector<uint8_t>& lengths) {
@@ -46,7 +48,8 @@ std::string pack_bits(const std::vector<uint32_t>& values, int64_t bits) {
 }
 
 std::vector<uint32_t> unpack_bits(std::string_view bytes, size_t count, int64_t bits) {
-  if (bytes.size() != packed_size(count, bits)) damaged(fmt::format("{} numbers of {} bits take {} bytes, found {}", count, bits, packed_size(count, bits), bytes.size()));
+  if (bytes.size() != packed_size(count, bits))
+    damaged(fmt::format("{} numbers of {} bits take {} bytes, found {}", count, bits, packed_size(count, bits), bytes.size()));
   std::vector<uint32_t> values(count);
   const uint64_t mask = (uint64_t{1} << bits) - 1;
   uint64_t pending = 0;
@@ -145,7 +148,8 @@ std::vector<uint32_t> huffman_decode(std::string_view bytes, size_t count, const
     if (of_length[length] > open) damaged("the code lengths are no prefix code");
     open -= of_length[length];
   }
-  if (open != 0 && !(order.size() == 1 && lengths[order[0]] == 1) && !(order.empty() && count == 0)) damaged("the code lengths leave codes without meaning");
+  if (open != 0 && !(order.size() == 1 && lengths[order[0]] == 1) && !(order.empty() && count == 0))
+    damaged("the code lengths leave codes without meaning");
 
   std::vector<uint32_t> values(count);
   size_t bit = 0;
@@ -166,7 +170,8 @@ std::vector<uint32_t> huffman_decode(std::string_view bytes, size_t count, const
     }
   }
   if ((bit + 7) / 8 != bytes.size()) damaged("they go on behind the last number");
-  if (bit % 8 != 0 && static_cast<uint8_t>(static_cast<uint8_t>(bytes[bit / 8]) << (bit % 8)) != 0) damaged("bits are set behind the last number");
+  if (bit % 8 != 0 && static_cast<uint8_t>(static_cast<uint8_t>(bytes[bit / 8]) << (bit % 8)) != 0)
+    damaged("bits are set behind the last number");
   return values;
 }
 

@@ -29,9 +29,7 @@ const Tensor& State::tensor(const std::string& name) const {
   return at->second;
 }
 
-void save_state(const std::string& path, const State& state) {
-  write_safetensors(path, state.tensors, {{"values", state.values.dump()}});
-}
+void save_state(const std::string& path, const State& state) { write_safetensors(path, state.tensors, {{"values", state.values.dump()}}); }
 
 State load_state(const std::string& path) {
   SafetensorsFile file = read_safetensors(path);

@@ -65,15 +65,19 @@ ChildEnd end_of(const Child& child) {
   std::string said;
   char buffer[4096];
   for (ssize_t got = 0; (got = ::read(child.pipe, buffer, sizeof buffer)) != 0;) {
-    if (got > 0) said.append(buffer, static_cast<size_t>(got));
-    else if (errno != EINTR) break;
+    if (got > 0)
+      said.append(buffer, static_cast<size_t>(got));
+    else if (errno != EINTR)
+      break;
   }
   ::close(child.pipe);
   int status = 0;
   while (::waitpid(child.process, &status, 0) < 0 && errno == EINTR) continue;
   const size_t first = said.find('\0'), second = first == std::string::npos ? first : said.find('\0', first + 1);
-  if (second != std::string::npos) return {std::stoi(said.substr(0, first)), said.substr(first + 1, second - first - 1), said.substr(second + 1)};
-  if (WIFSIGNALED(status)) return {1, fmt::format("the child process was ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status))), ""};
+  if (second != std::string::npos)
+    return {std::stoi(said.substr(0, first)), said.substr(first + 1, second - first - 1), said.substr(second + 1)};
+  if (WIFSIGNALED(status))
+    return {1, fmt::format("the child process was ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status))), ""};
   return {1, fmt::format("the child process ended early with code {}", WEXITSTATUS(status)), ""};
 }
 
@@ -98,8 +102,10 @@ std::vector<ChildEnd> run_in_children(size_t n, size_t slots, const std::functio
     if (waits.empty() || ::poll(waits.data(), waits.size(), 200) <= 0) continue;
     std::vector<Child> still;
     for (size_t i = 0; i < running.size(); ++i) {
-      if (waits[i].revents == 0) still.push_back(running[i]);
-      else ends[running[i].index] = end_of(running[i]);
+      if (waits[i].revents == 0)
+        still.push_back(running[i]);
+      else
+        ends[running[i].index] = end_of(running[i]);
     }
     running = std::move(still);
   }

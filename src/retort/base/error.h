@@ -26,7 +26,8 @@ struct ConfigError : Error {
 // A method needs to see more of the teacher than this teacher shows.
 struct AccessError : Error {
   // `shown`: the level that the teacher shows, where known; the catalogue then lists the methods that would work.
-  explicit AccessError(const std::string& line, std::string hint = {}, int shown_level = -1) : Error(line, std::move(hint), 2), shown(shown_level) {}
+  explicit AccessError(const std::string& line, std::string hint = {}, int shown_level = -1)
+      : Error(line, std::move(hint), 2), shown(shown_level) {}
   int shown;
 };
 // A data file, a weight file or a tensor is not what it should be: says path, offset and what was expected.

@@ -60,7 +60,7 @@ void sync_folder(const fs::path& folder) {
 std::string read_file(const std::string& path) {
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.number < 0) fail_read(path, std::strerror(errno));
-  struct stat facts{};
+  struct stat facts {};
   if (::fstat(file.number, &facts) == 0 && S_ISDIR(facts.st_mode)) fail_read(path, "it is a folder");
   std::string bytes(S_ISREG(facts.st_mode) ? size_t(facts.st_size) : 0, '\0');
   size_t filled = 0;
@@ -127,7 +127,7 @@ std::string read_maybe_gzip(const std::string& path) { return inflate_maybe_gzip
 void write_file(const std::string& path, std::string_view bytes) { write_file_parts(path, {bytes}); }
 
 void write_file_parts(const std::string& path, const std::vector<std::string_view>& parts) {
-  struct stat facts{};
+  struct stat facts {};
   fs::path target = path;
   if (::stat(path.c_str(), &facts) == 0) {
     if (S_ISDIR(facts.st_mode)) fail_write(path, EISDIR);

@@ -31,9 +31,9 @@ Range one_of(std::vector<std::string> choices);
 struct Knob {
   std::string name, help;
   Range range;
-  KnobValue initial;                                // the declared default
+  KnobValue initial;  // the declared default
   std::function<KnobValue()> get;
-  std::function<void(const KnobValue&)> set;        // the value has the alternative of `initial` and lies in `range`
+  std::function<void(const KnobValue&)> set;  // the value has the alternative of `initial` and lies in `range`
 };
 
 // The list of knobs of one section, bound to the fields of one struct (which must outlive it and stay where it is).
@@ -60,7 +60,7 @@ Knobs knobs_of(Section& section) {
   return knobs;
 }
 
-std::string type_name(const KnobValue& value);    // "number", "whole number", "true or false", "text", "list of numbers" …
-std::string to_toml(const KnobValue& value);      // a TOML value that reads back to the same value
+std::string type_name(const KnobValue& value);  // "number", "whole number", "true or false", "text", "list of numbers" …
+std::string to_toml(const KnobValue& value);    // a TOML value that reads back to the same value
 
 }  // namespace retort

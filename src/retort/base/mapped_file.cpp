@@ -22,18 +22,23 @@ namespace {
 StorageError cannot_write(const std::string& path, int error) {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   return StorageError(fmt::format("{}: cannot be written: {}", path.empty() ? "captured data" : path, std::strerror(error)),
-                      full            ? "make room; what was there before is untouched"
+                      full           ? "make room; what was there before is untouched"
                       : path.empty() ? "there is too little memory; give a file to capture to"
                                      : "check that the folder exists and may be written");
 }
 
-DataError cannot_read(const std::string& path, const char* why) { return DataError(fmt::format("{}: cannot be read: {}", path, why), "check the path"); }
+DataError cannot_read(const std::string& path, const char* why) {
+  return DataError(fmt::format("{}: cannot be read: {}", path, why), "check the path");
+}
 
 }  // namespace
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), file_(std::exchange(other.file_, -1)),
-      path_(std::move(other.path_)), part_(std::exchange(other.part_, {})) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      file_(std::exchange(other.file_, -1)),
+      path_(std::move(other.path_)),
+      part_(std::exchange(other.part_, {})) {}
 
 MappedFile::~MappedFile() {
   if (data_) ::munmap(data_, size_);
@@ -46,7 +51,7 @@ MappedFile MappedFile::open(const std::string& path) {
   map.path_ = path;
   map.file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (map.file_ < 0) throw cannot_read(path, std::strerror(errno));
-  struct stat facts{};
+  struct stat facts {};
   if (::fstat(map.file_, &facts) != 0) throw cannot_read(path, std::strerror(errno));
   if (!S_ISREG(facts.st_mode)) throw cannot_read(path, "it is not a regular file");
   if (facts.st_size == 0) return map;
@@ -71,7 +76,8 @@ MappedFile MappedFile::create(const std::string& path, size_t bytes) {
     // Reserved now: a mapped write to a full disk would end the program.
     if (const int error = ::posix_fallocate(map.file_, 0, off_t(bytes))) throw cannot_write(path, error);
   }
-  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, path.empty() ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, map.file_, 0);
+  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, path.empty() ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, map.file_,
+                              0);
   if (memory == MAP_FAILED) throw cannot_write(path, errno);
   map.data_ = static_cast<char*>(memory);
   map.size_ = bytes;
@@ -80,7 +86,8 @@ MappedFile MappedFile::create(const std::string& path, size_t bytes) {
 
 void MappedFile::commit() {
   if (part_.empty()) return;
-  if (::msync(data_, size_, MS_SYNC) != 0 || ::fsync(file_) != 0 || ::rename(part_.c_str(), path_.c_str()) != 0) throw cannot_write(path_, errno);
+  if (::msync(data_, size_, MS_SYNC) != 0 || ::fsync(file_) != 0 || ::rename(part_.c_str(), path_.c_str()) != 0)
+    throw cannot_write(path_, errno);
   part_.clear();
   const fs::path parent = fs::path(path_).parent_path();
   const int folder = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

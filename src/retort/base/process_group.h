@@ -17,11 +17,11 @@ class ProcessGroup {
   int rank() const;
   int size() const;
   bool leader() const { return rank() == 0; }
-  static int local_rank();  // LOCAL_RANK: which of this host's processes; 0 when unset
-  void all_reduce_mean(Tensor& tensor) const;            // in place; no work in a group of one
-  void broadcast(Tensor& tensor, int from = 0) const;    // in place
-  Tensor all_gather(const Tensor& tensor) const;         // equal shapes; concatenated along dim 0 in rank order
-  Tensor all_gather_rows(const Tensor& tensor) const;    // the same where the processes may hold different numbers of rows
+  static int local_rank();                             // LOCAL_RANK: which of this host's processes; 0 when unset
+  void all_reduce_mean(Tensor& tensor) const;          // in place; no work in a group of one
+  void broadcast(Tensor& tensor, int from = 0) const;  // in place
+  Tensor all_gather(const Tensor& tensor) const;       // equal shapes; concatenated along dim 0 in rank order
+  Tensor all_gather_rows(const Tensor& tensor) const;  // the same where the processes may hold different numbers of rows
   void barrier() const;
 
  private:

@@ -25,10 +25,10 @@ class Dice {
  public:
   explicit Dice(Seed seed) : state_(seed.value()) {}
   uint64_t next();
-  double uniform();                        // [0, 1)
+  double uniform();  // [0, 1)
   double uniform(double low, double high);
-  int64_t below(int64_t n);                // 0 … n-1
-  double normal();                         // standard normal (Box-Muller)
+  int64_t below(int64_t n);  // 0 … n-1
+  double normal();           // standard normal (Box-Muller)
   bool chance(double p) { return uniform() < p; }
 
  private:

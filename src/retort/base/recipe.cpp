@@ -37,7 +37,8 @@ void Recipe::Body::assign(const std::string& path, const TomlValue& value, const
     if (step.index >= 0) {
       if (!node->is_array() || size_t(step.index) >= node->size())
         throw ConfigError(fmt::format("{}: {} is not there: {} has {} entries", where, entry_path(reached, size_t(step.index)), reached,
-                                      node->is_array() ? node->size() : 0), "entries are counted from 0; add them in the recipe");
+                                      node->is_array() ? node->size() : 0),
+                          "entries are counted from 0; add them in the recipe");
       reached = entry_path(reached, size_t(step.index));
       node = &(*node)[size_t(step.index)];
     } else {

@@ -30,9 +30,9 @@ class Recipe {
   // Same, from the entries of a TOML table given as text (the arms of a proof): dotted keys and inline tables merge in, key by key.
   void set_table(const std::string& toml, const std::string& where);
 
-  bool has(const std::string& dotted) const;                       // a key or a table, "train.stages"
+  bool has(const std::string& dotted) const;                         // a key or a table, "train.stages"
   std::vector<std::string> tables(const std::string& dotted) const;  // names of the tables directly inside, in file order
-  int64_t array_size(const std::string& dotted) const;             // entries of an array of tables, 0 if absent; address one as "train.stages[0]"
+  int64_t array_size(const std::string& dotted) const;  // entries of an array of tables, 0 if absent; address one as "train.stages[0]"
 
   // Fills the section's fields from the table `dotted` ("" = top level) and validates. Throws ConfigError: unknown key (with the
   // nearest valid one) is reported by finish(), wrong type and out of range here, each with file:line:key.
@@ -57,7 +57,7 @@ class Recipe {
   const std::string& name() const;  // path as given
   // TOML of everything read so far, defaults included, that loads back to the same values; without the keys in `except`.
   std::string resolved(const std::set<std::string>& except = {}) const;
-  std::string digest() const;       // 16 hex digits over the effective content (file and sets), independent of order and comments
+  std::string digest() const;  // 16 hex digits over the effective content (file and sets), independent of order and comments
 
  private:
   Recipe();

@@ -20,11 +20,11 @@ struct ReadSection {
 struct Recipe::Body {
   std::string name;
   TomlValue root = TomlValue::object();
-  std::map<std::string, std::string> places;    // by path: "recipes/a.toml:12", "--set a.b=c"
-  std::map<std::string, int64_t> order;         // by path: the line in the file; assignments have none
-  std::map<std::string, std::string> raw;       // by path: the text that an assignment gave
+  std::map<std::string, std::string> places;  // by path: "recipes/a.toml:12", "--set a.b=c"
+  std::map<std::string, int64_t> order;       // by path: the line in the file; assignments have none
+  std::map<std::string, std::string> raw;     // by path: the text that an assignment gave
   std::vector<ReadSection> sections;
-  std::set<std::string> taken;                  // tables handed out whole, by take()
+  std::set<std::string> taken;  // tables handed out whole, by take()
 
   ReadSection& section(const std::string& path);
   void assign(const std::string& path, const TomlValue& value, const std::string& where);

@@ -106,16 +106,18 @@ void Recipe::Body::find_unread(const TomlValue& table, const std::string& path, 
   for (auto& [key, value] : table.items()) {
     const std::string below = join_path(path, key);
     if (taken.count(below) || was_read(path, key)) continue;
-    const bool tables =
-        value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), [](auto& entry) { return entry.is_object(); });
+    const bool tables = value.is_array() && !value.empty() &&
+                        std::all_of(value.begin(), value.end(), [](auto& entry) { return entry.is_object(); });
     if ((value.is_object() || tables) && !leads_somewhere(below)) {
       unread.push_back(below);
     } else if (value.is_object()) {
       find_unread(value, below, unread);
     } else if (tables) {
       for (size_t i = 0; i < value.size(); ++i) {
-        if (leads_somewhere(entry_path(below, i))) find_unread(value[i], entry_path(below, i), unread);
-        else unread.push_back(entry_path(below, i));
+        if (leads_somewhere(entry_path(below, i)))
+          find_unread(value[i], entry_path(below, i), unread);
+        else
+          unread.push_back(entry_path(below, i));
       }
     } else {
       unread.push_back(below);
@@ -154,10 +156,14 @@ void Recipe::finish() const {
   std::string hint;
   if (std::string near = nearest_name(key, here); !near.empty())
     hint = fmt::format("did you mean {}?", parent.empty() ? near : parent + "." + near);
-  else if (!homes.empty()) hint = fmt::format("{} is known as {}", key, homes);
-  else if (near = nearest_name(path, everywhere); !near.empty()) hint = fmt::format("did you mean {}?", near);
-  else if (!here.empty()) hint = fmt::format("known here: {}", fmt::join(std::set<std::string>(here.begin(), here.end()), ", "));
-  else hint = "remove it, or check the method that reads it with `retort methods`";
+  else if (!homes.empty())
+    hint = fmt::format("{} is known as {}", key, homes);
+  else if (near = nearest_name(path, everywhere); !near.empty())
+    hint = fmt::format("did you mean {}?", near);
+  else if (!here.empty())
+    hint = fmt::format("known here: {}", fmt::join(std::set<std::string>(here.begin(), here.end()), ", "));
+  else
+    hint = "remove it, or check the method that reads it with `retort methods`";
   const TomlValue* node = find_path(body_->root, path);
   const bool is_table = node && node->is_structured() && (node->is_object() || (!node->empty() && node->front().is_object()));
   throw ConfigError(fmt::format("{}: {}: unknown {}", body_->where(path), path, is_table ? "table" : "key"), hint);
@@ -193,8 +199,10 @@ std::string Recipe::resolved(const std::set<std::string>& except) const {
     for (const PathStep& step : split_path(section->path)) {
       reached = join_path(reached, step);
       entry = step.index >= 0;
-      if (entry) owner = reached;
-      else header = join_path(header, step.key);
+      if (entry)
+        owner = reached;
+      else
+        header = join_path(header, step.key);
     }
     if (!owner.empty() && !has(owner)) continue;  // an entry that the recipe does not have is not made up
     if (!header.empty()) out += fmt::format("{}{}\n", out.empty() ? "" : "\n", entry ? "[[" + header + "]]" : "[" + header + "]");

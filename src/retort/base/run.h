@@ -43,8 +43,8 @@ class MetricsLog {
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
   void add(const nlohmann::json& row);
-  int64_t length();             // bytes on disk after a flush
-  void cut(int64_t length);     // forget what was written after that length
+  int64_t length();          // bytes on disk after a flush
+  void cut(int64_t length);  // forget what was written after that length
 
  private:
   std::string path_;

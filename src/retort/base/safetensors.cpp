@@ -164,8 +164,8 @@ SafetensorsFile load(Header header, const std::string& file, const Fill& fill) {
 }
 
 struct Plan {
-  std::string head;                  // length and JSON header, padded to 8 bytes
-  std::vector<Tensor> data;          // contiguous, on CPU; wide types first, then by name, so that every element is aligned
+  std::string head;          // length and JSON header, padded to 8 bytes
+  std::vector<Tensor> data;  // contiguous, on CPU; wide types first, then by name, so that every element is aligned
 };
 
 Plan plan(const TensorMap& tensors, const std::map<std::string, std::string>& metadata) {
@@ -203,7 +203,7 @@ SafetensorsFile parse_safetensors(std::string_view bytes, const std::string& nam
 // Tensor by tensor from the file, so that memory holds the weights once.
 SafetensorsFile read_safetensors(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat facts{};
+  struct stat facts {};
   if (file < 0 || ::fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode)) {
     if (file >= 0) ::close(file);
     return parse_safetensors(read_file(path), path);  // its errors say what is wrong; pipes work too

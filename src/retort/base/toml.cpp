@@ -61,10 +61,14 @@ TomlValue convert(const toml::node& node, const std::string& path, TomlFile& fil
       for (const toml::node& entry : *node.as_array()) list.push_back(convert(entry, entry_path(path, list.size()), file));
       return list;
     }
-    case toml::node_type::boolean: return node.as_boolean()->get();
-    case toml::node_type::integer: return node.as_integer()->get();
-    case toml::node_type::floating_point: return node.as_floating_point()->get();
-    case toml::node_type::string: return node.as_string()->get();
+    case toml::node_type::boolean:
+      return node.as_boolean()->get();
+    case toml::node_type::integer:
+      return node.as_integer()->get();
+    case toml::node_type::floating_point:
+      return node.as_floating_point()->get();
+    case toml::node_type::string:
+      return node.as_string()->get();
     default: {
       std::ostringstream text;
       node.visit([&](auto&& value) {
@@ -93,11 +97,15 @@ TomlFile parse_toml(const std::string& text, const std::string& name) {
 
 std::string toml_text(const TomlValue& value) {
   switch (value.type()) {
-    case TomlValue::value_t::boolean: return to_toml(value.get<bool>());
+    case TomlValue::value_t::boolean:
+      return to_toml(value.get<bool>());
     case TomlValue::value_t::number_integer:
-    case TomlValue::value_t::number_unsigned: return to_toml(value.get<int64_t>());
-    case TomlValue::value_t::number_float: return to_toml(value.get<double>());
-    case TomlValue::value_t::string: return to_toml(value.get<std::string>());
+    case TomlValue::value_t::number_unsigned:
+      return to_toml(value.get<int64_t>());
+    case TomlValue::value_t::number_float:
+      return to_toml(value.get<double>());
+    case TomlValue::value_t::string:
+      return to_toml(value.get<std::string>());
     case TomlValue::value_t::array: {
       std::string list;
       for (const TomlValue& entry : value) list += (list.empty() ? "" : ", ") + toml_text(entry);

@@ -18,8 +18,8 @@ struct TomlFile {
 };
 
 TomlFile parse_toml(const std::string& text, const std::string& name);  // throws ConfigError "name:line: …"
-std::string toml_text(const TomlValue& value);    // one line: a literal, a list, an inline table
-std::string toml_lines(const TomlValue& table);   // the entries of a table, "key = value" a line
+std::string toml_text(const TomlValue& value);                          // one line: a literal, a list, an inline table
+std::string toml_lines(const TomlValue& table);                         // the entries of a table, "key = value" a line
 
 // Paths: "train.stages[0].lr"; a key that is not made of letters, digits, _ and - stands in double quotes.
 struct PathStep {
@@ -30,7 +30,7 @@ std::string join_path(const std::string& path, const std::string& key);
 std::string join_path(const std::string& path, const PathStep& step);
 std::string join_path(const std::vector<PathStep>& steps);
 std::string entry_path(const std::string& path, size_t index);
-std::vector<PathStep> split_path(const std::string& path);                     // throws ConfigError for what is no path
-const TomlValue* find_path(const TomlValue& root, const std::string& path);    // null when it is not there
+std::vector<PathStep> split_path(const std::string& path);                   // throws ConfigError for what is no path
+const TomlValue* find_path(const TomlValue& root, const std::string& path);  // null when it is not there
 
 }  // namespace retort

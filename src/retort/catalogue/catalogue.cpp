@@ -13,9 +13,9 @@
 #include "retort/methods/baselines/fixmatch.h"
 #include "retort/methods/baselines/hinton.h"
 #include "retort/methods/baselines/ls.h"
-#include "retort/methods/blackbox/rad.h"
 #include "retort/methods/blackbox/bidf_mkd.h"
 #include "retort/methods/blackbox/mekd.h"
+#include "retort/methods/blackbox/rad.h"
 #include "retort/methods/compress/amd.h"
 #include "retort/methods/compress/quant_distill.h"
 #include "retort/methods/dense/bckd.h"
@@ -39,19 +39,36 @@ namespace retort {
 const std::vector<Method>& methods() {
   using namespace baselines;
   static const std::vector<Method> table = {
-      ce(), ls(), hinton(), dkd(), fitnet(), crd(), fixmatch(),
-      logits::luminet(), logits::bd_kd(), logits::lelp(), logits::funmatch(),
-      features::vkd(), features::random_teacher(), features::unic(), features::stablekd(),
-      self::pskd(), self::self_distill(),
-      teachers::meal_v2(), teachers::distill_budget(),
-      compress::quant_distill(), compress::amd(),
+      ce(),
+      ls(),
+      hinton(),
+      dkd(),
+      fitnet(),
+      crd(),
+      fixmatch(),
+      logits::luminet(),
+      logits::bd_kd(),
+      logits::lelp(),
+      logits::funmatch(),
+      features::vkd(),
+      features::random_teacher(),
+      features::unic(),
+      features::stablekd(),
+      self::pskd(),
+      self::self_distill(),
+      teachers::meal_v2(),
+      teachers::distill_budget(),
+      compress::quant_distill(),
+      compress::amd(),
       dense::bckd(),
       search::boss(),
       audit::rules_surrogate(),
       blackbox::rad(),
       audit::distill_compare(),
-      blackbox::mekd(), blackbox::bidf_mkd(),
-      kd_study(), study::measured(),
+      blackbox::mekd(),
+      blackbox::bidf_mkd(),
+      kd_study(),
+      study::measured(),
   };
   return table;
 }
@@ -63,8 +80,9 @@ const Method& find_method(const std::string& id) {
     ids.push_back(method.info.id);
   }
   const std::string nearest = nearest_name(id, ids);
-  throw ConfigError(fmt::format("method: there is no method \"{}\"", id),
-                    nearest.empty() ? "`retort methods` lists them all" : fmt::format("did you mean \"{}\"? `retort methods` lists them all", nearest));
+  throw ConfigError(
+      fmt::format("method: there is no method \"{}\"", id),
+      nearest.empty() ? "`retort methods` lists them all" : fmt::format("did you mean \"{}\"? `retort methods` lists them all", nearest));
 }
 
 std::vector<std::string> methods_that_work_with(Access shown) {
@@ -78,7 +96,8 @@ namespace {
 
 const Method& method_of(const Run& run, const std::string& verb) {
   const std::string where = run.recipe.where("method");
-  if (run.settings.method.empty()) throw ConfigError(where + ": method: missing", "add a line such as method = \"kd.hinton\"; `retort methods` lists them all");
+  if (run.settings.method.empty())
+    throw ConfigError(where + ": method: missing", "add a line such as method = \"kd.hinton\"; `retort methods` lists them all");
   try {
     const Method& method = find_method(run.settings.method);
     if (verb.empty() || method.info.verb == verb) return method;
@@ -95,8 +114,10 @@ void leave_failed(Run& run, bool input_is_wrong) {
   if (!run.folder) return;
   try {
     std::error_code ignored;
-    if (input_is_wrong && !run.resume && run.log->length() == 0) std::filesystem::remove_all(run.dir, ignored);
-    else run.finish("failed");
+    if (input_is_wrong && !run.resume && run.log->length() == 0)
+      std::filesystem::remove_all(run.dir, ignored);
+    else
+      run.finish("failed");
   } catch (const Error&) {
   }
 }
@@ -112,7 +133,8 @@ Finished run_recipe(Recipe recipe, const std::string& verb, bool resume, bool qu
   } catch (const AccessError& error) {
     leave_failed(run, /*input_is_wrong=*/true);
     if (error.shown < 0) throw;
-    throw AccessError(error.what(), fmt::format("methods that work with it: {}", fmt::join(methods_that_work_with(static_cast<Access>(error.shown)), ", ")));
+    throw AccessError(error.what(), fmt::format("methods that work with it: {}",
+                                                fmt::join(methods_that_work_with(static_cast<Access>(error.shown)), ", ")));
   } catch (const ConfigError&) {
     leave_failed(run, /*input_is_wrong=*/true);
     throw;

@@ -59,7 +59,8 @@ std::string proof_status(const Evidence& evidence) {
   std::string text;
   for (const json& section : evidence.sections) {
     const bool earlier = section.value("proof_digest", "") != digest;
-    text += (text.empty() ? "" : ", ") + fmt::format("{} ({}{})", section.value("verdict", "?"), section.value("data", "?"), earlier ? "; the proof has changed since" : "");
+    text += (text.empty() ? "" : ", ") + fmt::format("{} ({}{})", section.value("verdict", "?"), section.value("data", "?"),
+                                                     earlier ? "; the proof has changed since" : "");
   }
   return text.empty() ? "not run" : text;
 }
@@ -86,8 +87,8 @@ std::vector<std::string> compared_metrics(const json& section) {
 
 std::string evidence_text(const json& section) {
   const std::vector<std::string> metrics = compared_metrics(section);
-  std::string text = fmt::format("{} on {}, {} seeds: {}\n", section["id"].get<std::string>(), section["data"].get<std::string>(), section["seeds"].size(),
-                                 section["claim"].get<std::string>());
+  std::string text = fmt::format("{} on {}, {} seeds: {}\n", section["id"].get<std::string>(), section["data"].get<std::string>(),
+                                 section["seeds"].size(), section["claim"].get<std::string>());
   for (const char* note : {"tuning", "tried"})
     if (const std::string said = section.value(note, ""); !said.empty()) text += fmt::format("{}: {}\n", note, said);
   std::vector<TableRow> rows = {{"arm"}};
@@ -101,7 +102,8 @@ std::string evidence_text(const json& section) {
   }
   text += "\n" + text_table(rows, /*numbers=*/true) + "\n";
   for (const json& row : section["expectations"]) {
-    text += fmt::format("{}: {}{}\n", row["name"].get<std::string>(), row["test"].get<std::string>(), row["kind"] == "must" ? "" : "  (reported only)");
+    text += fmt::format("{}: {}{}\n", row["name"].get<std::string>(), row["test"].get<std::string>(),
+                        row["kind"] == "must" ? "" : "  (reported only)");
     if (const std::string claim = row["claim"]; !claim.empty()) text += "  claim: " + claim + "\n";
     if (!row.contains("surplus")) {
       text += "  no seed has all its arms\n";
@@ -109,12 +111,13 @@ std::string evidence_text(const json& section) {
     }
     const json& surplus = row["surplus"];
     const double size = number(surplus["mean"]);
-    text += fmt::format("  beyond the margin by {0:+.{3}f} (95% interval {1:+.{3}f} … {2:+.{3}f}, sign test p = {4:.3f}); mean met: {5}; {6}\n", size,
-                        number(surplus["interval"][0]), number(surplus["interval"][1]), decimals(size), number(surplus["sign_test"]),
-                        row["mean_met"].get<bool>() ? "yes" : "no", row["verdict"].get<std::string>());
+    text += fmt::format(
+        "  beyond the margin by {0:+.{3}f} (95% interval {1:+.{3}f} … {2:+.{3}f}, sign test p = {4:.3f}); mean met: {5}; {6}\n", size,
+        number(surplus["interval"][0]), number(surplus["interval"][1]), decimals(size), number(surplus["sign_test"]),
+        row["mean_met"].get<bool>() ? "yes" : "no", row["verdict"].get<std::string>());
   }
-  return text + fmt::format("verdict: {} ({:.0f} s of runs, {:.0f} s CPU)\n", section["verdict"].get<std::string>(), section["wall_seconds"].get<double>(),
-                            section["cpu_seconds"].get<double>());
+  return text + fmt::format("verdict: {} ({:.0f} s of runs, {:.0f} s CPU)\n", section["verdict"].get<std::string>(),
+                            section["wall_seconds"].get<double>(), section["cpu_seconds"].get<double>());
 }
 
 }  // namespace retort

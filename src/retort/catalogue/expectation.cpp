@@ -74,7 +74,9 @@ class Parser {
   }
   std::string word(const char* extra) {
     const size_t from = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || std::string(extra).find(text_[at_]) != std::string::npos)) ++at_;
+    while (at_ < text_.size() &&
+           (std::isalnum(static_cast<unsigned char>(text_[at_])) || std::string(extra).find(text_[at_]) != std::string::npos))
+      ++at_;
     return text_.substr(from, at_ - from);
   }
   std::string relation() {
@@ -93,7 +95,8 @@ class Parser {
       const double sign = take('+') ? 1 : take('-') ? -1 : 0;
       if (sign == 0) return sum;
       const Part next = term();
-      sum = Part{[a = sum.value, b = next.value, sign](const ArmValues& arms) { return a(arms) + sign * b(arms); }, sum.constant && next.constant};
+      sum = Part{[a = sum.value, b = next.value, sign](const ArmValues& arms) { return a(arms) + sign * b(arms); },
+                 sum.constant && next.constant};
     }
   }
 
@@ -103,7 +106,8 @@ class Parser {
       if (take('*')) {
         const Part next = factor();
         if (!product.constant && !next.constant) fail("an arm cannot be multiplied by an arm");
-        product = Part{[a = product.value, b = next.value](const ArmValues& arms) { return a(arms) * b(arms); }, product.constant && next.constant};
+        product = Part{[a = product.value, b = next.value](const ArmValues& arms) { return a(arms) * b(arms); },
+                       product.constant && next.constant};
       } else if (take('/')) {
         const Part next = factor();
         if (!next.constant || number_of(next) == 0) fail("only a number other than 0 may divide");

@@ -16,8 +16,8 @@
 
 namespace retort {
 
-using ArmMetric = std::pair<std::string, std::string>;                        // arm, metric
-using ArmValues = std::function<double(const ArmMetric&)>;                    // the values of one seed
+using ArmMetric = std::pair<std::string, std::string>;      // arm, metric
+using ArmValues = std::function<double(const ArmMetric&)>;  // the values of one seed
 using LinearForm = std::function<double(const ArmValues&)>;
 
 struct Expectation {
@@ -38,9 +38,9 @@ enum class Verdict { holds, does_not_hold, undecided };
 std::string to_string(Verdict verdict);
 
 struct Judgement {
-  std::vector<double> surplus;     // per seed
-  PairedComparison paired;         // of the surplus against 0
-  bool mean_met = false;           // the mean of the seeds satisfies the relation
+  std::vector<double> surplus;  // per seed
+  PairedComparison paired;      // of the surplus against 0
+  bool mean_met = false;        // the mean of the seeds satisfies the relation
   Verdict verdict = Verdict::undecided;
 };
 

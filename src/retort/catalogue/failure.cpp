@@ -16,7 +16,8 @@ Failure current_failure() {
   } catch (const Error& error) {
     return {first_line(error.what()), first_line(error.hint()), error.exit_code()};
   } catch (const c10::Error& error) {
-    return {"tensor operation failed: " + first_line(error.what_without_backtrace()), "this is a fault of retort; please report it with the recipe", 1};
+    return {"tensor operation failed: " + first_line(error.what_without_backtrace()),
+            "this is a fault of retort; please report it with the recipe", 1};
   } catch (const std::bad_alloc&) {
     return {"out of memory", "use a smaller batch (train.batch) or a smaller net", 1};
   } catch (const std::exception& error) {

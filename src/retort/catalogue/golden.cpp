@@ -12,7 +12,8 @@ using nlohmann::json;
 
 const json& entry(const json& object, const std::string& key, const std::string& where) {
   const auto found = object.find(key);
-  if (found == object.end()) throw DataError(fmt::format("{}: \"{}\" is missing", where, key), "a golden file has method, params, inputs, outputs and tolerance");
+  if (found == object.end())
+    throw DataError(fmt::format("{}: \"{}\" is missing", where, key), "a golden file has method, params, inputs, outputs and tolerance");
   return *found;
 }
 
@@ -144,8 +145,9 @@ GoldenVerdict judge_golden(const GoldenCase& given, const GoldenBinding* binding
     if (error <= verdict.error) continue;
     verdict.error = error;
     if (error <= given.tolerance) continue;
-    verdict.detail = found->second.sizes() == reference.sizes() ? fmt::format("{} is off by {:.3g} (tolerance {:.3g})", name, error, given.tolerance)
-                                                                : fmt::format("{} has shape {}, expected {}", name, shape_of(found->second), shape_of(reference));
+    verdict.detail = found->second.sizes() == reference.sizes()
+                         ? fmt::format("{} is off by {:.3g} (tolerance {:.3g})", name, error, given.tolerance)
+                         : fmt::format("{} has shape {}, expected {}", name, shape_of(found->second), shape_of(reference));
   }
   if (verdict.error <= given.tolerance) verdict.outcome = GoldenVerdict::Outcome::passed;
   return verdict;
@@ -171,7 +173,8 @@ std::vector<GoldenVerdict> judge_golden_folder(const std::string& folder, const 
   }
   if (verdicts.empty()) {
     const std::string nearest = nearest_name(filter, methods);
-    throw ConfigError(fmt::format("--filter: no golden case is of a method that begins with \"{}\"", filter), nearest.empty() ? "" : fmt::format("did you mean \"{}\"?", nearest));
+    throw ConfigError(fmt::format("--filter: no golden case is of a method that begins with \"{}\"", filter),
+                      nearest.empty() ? "" : fmt::format("did you mean \"{}\"?", nearest));
   }
   return verdicts;
 }

@@ -22,7 +22,8 @@ TensorMap dkd(const GoldenCase& c) {
 TensorMap fitnet(const GoldenCase& c) {
   const Tensor &student = c["feat_student"], &teacher = c["feat_teacher"];
   const Net regressor = hint_regressor(student.sizes().slice(1).vec(), teacher.sizes().slice(1).vec(), /*relu=*/true, Seed());
-  const TensorMap given = {{"conv.weight", c["conv_weight"]}, {"conv.bias", c["conv_bias"]}, {"norm.weight", c["bn_weight"]}, {"norm.bias", c["bn_bias"]}};
+  const TensorMap given = {
+      {"conv.weight", c["conv_weight"]}, {"conv.bias", c["conv_bias"]}, {"norm.weight", c["bn_weight"]}, {"norm.bias", c["bn_bias"]}};
   Tensors params;
   for (const auto& name : regressor.param_names()) params.push_back(given.at(name));
   const Tensor projected = regressor.forward_with(params, student);
@@ -60,7 +61,9 @@ const std::map<std::string, GoldenBinding>& golden_bindings() {
         {"kd.fitnet", {fitnet}},
         {"kd.crd", {crd}},
     };
-    for (GoldenTable group : {logit_bindings(), feature_bindings(), teacher_bindings(), compress_bindings(), search_bindings(), audit_bindings(), blackbox_bindings()}) table.merge(group);
+    for (GoldenTable group : {logit_bindings(), feature_bindings(), teacher_bindings(), compress_bindings(), search_bindings(),
+                              audit_bindings(), blackbox_bindings()})
+      table.merge(group);
     return table;
   }();
   return all;

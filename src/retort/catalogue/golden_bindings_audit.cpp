@@ -12,7 +12,8 @@ std::vector<double> numbers_of(const Tensor& values) {
 
 TensorMap residual_correlation(const GoldenCase& c) {
   const CorrelationTest test = correlation_test(numbers_of(c["residual_score"]), numbers_of(c["residual_outcome"]), c.number("level"));
-  return {{"pearson", torch::tensor(test.pearson)}, {"pearson_p", torch::tensor(test.p)}, {"ci_low", torch::tensor(test.low)}, {"ci_high", torch::tensor(test.high)},
+  return {{"pearson", torch::tensor(test.pearson)},   {"pearson_p", torch::tensor(test.p)},
+          {"ci_low", torch::tensor(test.low)},        {"ci_high", torch::tensor(test.high)},
           {"spearman", torch::tensor(test.spearman)}, {"kendall_tau_b", torch::tensor(test.kendall)}};
 }
 

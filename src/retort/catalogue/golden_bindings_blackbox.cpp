@@ -10,7 +10,8 @@ namespace {
 
 TensorMap mekd(const GoldenCase& c) {
   const std::string response = c.word("response"), distance = c.word("image_loss");
-  if (response != "soft" && response != "hard") throw DataError(fmt::format("{}: response: expected soft or hard, found {}", c.path, response));
+  if (response != "soft" && response != "hard")
+    throw DataError(fmt::format("{}: response: expected soft or hard, found {}", c.path, response));
   if (distance != "l1" && distance != "l2") throw DataError(fmt::format("{}: image_loss: expected l1 or l2, found {}", c.path, distance));
   const Tensor &student = c["student_logits"], &w1 = c["gen_w1"], &w2 = c["gen_w2"];
   const Tensor teacher = response == "hard" ? blackbox::hard_answers(c["teacher_logits"]) : c["teacher_logits"];
@@ -21,8 +22,11 @@ TensorMap mekd(const GoldenCase& c) {
 
 TensorMap zo_gradient(const GoldenCase& c) {
   const Tensor &x = c["x"], &w = c["teacher_w"], &bias = c["teacher_b"], student = at::linear(x, c["student_w"]);
-  if (c["directions"].size(0) != c.whole("q") * x.size(0)) throw DataError(fmt::format("{}: directions: expected q = {} for each row of x", c.path, c.whole("q")));
-  const auto loss = [&](const Tensor& rows) { return blackbox::recovery_loss(3 * at::linear(rows, w, bias).tanh(), c["targets"], student, c.number("adv")); };
+  if (c["directions"].size(0) != c.whole("q") * x.size(0))
+    throw DataError(fmt::format("{}: directions: expected q = {} for each row of x", c.path, c.whole("q")));
+  const auto loss = [&](const Tensor& rows) {
+    return blackbox::recovery_loss(3 * at::linear(rows, w, bias).tanh(), c["targets"], student, c.number("adv"));
+  };
   return {{"grad_estimate", search::zeroth_order_gradient(x, c["directions"], c.number("mu"), loss).gradient}};
 }
 

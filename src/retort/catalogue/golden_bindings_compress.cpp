@@ -17,12 +17,16 @@ TensorMap quantised_on_points(const GoldenCase& c) {
   const Tensor unit = to_unit(c["v"], scale), points = c["quant_points"].detach().clone().requires_grad_(true);
   const Tensor assignment = nearest_points(unit, points), quantised = on_points(assignment, points, scale);
   const Tensor gradient = torch::autograd::grad({quantised}, {points}, {c["grad_output"].to(quantised.scalar_type())})[0];
-  return {{"quantized", quantised.detach().view(c["v"].sizes())}, {"assignment", assignment.view(c["v"].sizes())}, {"grad_points", gradient}, {"initial_points_quantile", percentile_points(unit, c.whole("points"))}};
+  return {{"quantized", quantised.detach().view(c["v"].sizes())},
+          {"assignment", assignment.view(c["v"].sizes())},
+          {"grad_points", gradient},
+          {"initial_points_quantile", percentile_points(unit, c.whole("points"))}};
 }
 
 TensorMap assigned_bits(const GoldenCase& c) {
   const Tensor norms = c["grad_norms"].to(at::kDouble).contiguous(), initial = c["initial"].contiguous();
-  const auto shares = share_out({norms.data_ptr<double>(), norms.data_ptr<double>() + norms.numel()}, {initial.data_ptr<int64_t>(), initial.data_ptr<int64_t>() + initial.numel()}, c.flag("input_is_point"));
+  const auto shares = share_out({norms.data_ptr<double>(), norms.data_ptr<double>() + norms.numel()},
+                                {initial.data_ptr<int64_t>(), initial.data_ptr<int64_t>() + initial.numel()}, c.flag("input_is_point"));
   return {{"assigned", at::tensor(shares, at::kLong)}};
 }
 
@@ -35,7 +39,8 @@ TensorMap bckd_boxes(const GoldenCase& c) {
   const Tensor weights = dense::difference_weights(c["logits_student"], c["logits_teacher"]) * c["label_weights"];
   return {{"anchor_weight", weights},
           {"giou", losses::giou_rows(c["boxes_student"], c["boxes_teacher"], c.number("eps"))},
-          {"loss", c.number("loss_weight") * dense::localisation_loss(c["boxes_student"], c["boxes_teacher"], weights, c.number("avg_factor"))}};
+          {"loss",
+           c.number("loss_weight") * dense::localisation_loss(c["boxes_student"], c["boxes_teacher"], weights, c.number("avg_factor"))}};
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ TensorMap vkd_loss(const GoldenCase& c) {
 
 TensorMap random_teacher_head(const GoldenCase& c) {
   const auto logits = [&](const std::string& side) {
-    return losses::prototype_logits(losses::unit_rows(at::linear(c["hidden_" + side], c["bot_weight_" + side], c["bot_bias_" + side])), c["proto_" + side]);
+    return losses::prototype_logits(losses::unit_rows(at::linear(c["hidden_" + side], c["bot_weight_" + side], c["bot_bias_" + side])),
+                                    c["proto_" + side]);
   };
   const Tensor student = logits("student"), teacher = logits("teacher");
   return {{"logits_student", student},
@@ -40,7 +41,8 @@ TensorMap unic_loss(const GoldenCase& given) {
   for (const auto& teacher : c.params.at("teachers").get<std::vector<std::string>>()) {
     std::vector<Tensor> kinds;
     for (const char* kind : {"_cls", "_patch"})
-      if (c.inputs.count("student_" + teacher + kind)) kinds.push_back(features::distance_rows(c["student_" + teacher + kind], c["teacher_" + teacher + kind], mix));
+      if (c.inputs.count("student_" + teacher + kind))
+        kinds.push_back(features::distance_rows(c["student_" + teacher + kind], c["teacher_" + teacher + kind], mix));
     columns.push_back(at::stack(kinds).mean(0));
     computed["loss_" + teacher] = columns.back();
   }

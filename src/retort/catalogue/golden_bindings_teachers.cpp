@@ -12,7 +12,8 @@ namespace {
 
 TensorMap kernel_self_distillation(const GoldenCase& c) {
   const Kernel kernel{"rbf", c.number("rbf_gamma")};
-  const Tensor x = c["x"].to(at::kDouble).unsqueeze(1), y = c["y"].to(at::kDouble).unsqueeze(1), judge = c["x_eval"].to(at::kDouble).unsqueeze(1);
+  const Tensor x = c["x"].to(at::kDouble).unsqueeze(1), y = c["y"].to(at::kDouble).unsqueeze(1),
+               judge = c["x_eval"].to(at::kDouble).unsqueeze(1);
   const KernelRidge ridge(gram(kernel, x, x), c.number("lambda"));
   const Tensor k = gram(kernel, judge, x);
   const double weight = c.number("alpha");
@@ -34,9 +35,16 @@ TensorMap meal_losses(const GoldenCase& c) {
   for (int64_t m = 0; m < c.whole("teachers"); ++m) members.push_back(c["logits_teachers"][m]);
   const Tensor soft = teachers::mean_probabilities(members), mean = teachers::mean_logits(members);
   Net discriminator = logit_discriminator(student.size(1), c.whole("disc_shrink"), /*last_relu=*/true, Seed());
-  discriminator.load({{"fc1.weight", c["w1"]}, {"fc1.bias", c["b1"]}, {"fc2.weight", c["w2"]}, {"fc2.bias", c["b2"]}, {"fc3.weight", c["w3"]}, {"fc3.bias", c["b3"]}}, c.path);
+  discriminator.load({{"fc1.weight", c["w1"]},
+                      {"fc1.bias", c["b1"]},
+                      {"fc2.weight", c["w2"]},
+                      {"fc2.bias", c["b2"]},
+                      {"fc3.weight", c["w3"]},
+                      {"fc3.bias", c["b3"]}},
+                     c.path);
   const Tensor z = student.detach().requires_grad_(true);
-  const Tensor soft_ce = losses::soft_cross_entropy(z, soft), disc_loss = teachers::discrimination(discriminator, z, mean, /*adversarial=*/false);
+  const Tensor soft_ce = losses::soft_cross_entropy(z, soft),
+               disc_loss = teachers::discrimination(discriminator, z, mean, /*adversarial=*/false);
   const auto gradient = [&](const Tensor& loss) { return torch::autograd::grad({loss}, {z})[0]; };
   return {{"soft_labels", soft},
           {"mean_teacher_logits", mean},
@@ -53,7 +61,9 @@ GoldenTable teacher_bindings() {
   return {
       {"self-distill.krr", {kernel_self_distillation}},
       {"meal-v2.losses", {meal_losses}},
-      {"distill-budget.parc", {[](const GoldenCase& c) { return TensorMap{{"parc_x100", torch::tensor(parc(c["features"], c["labels"], /*exact_ties=*/false))}}; }}},
+      {"distill-budget.parc", {[](const GoldenCase& c) {
+         return TensorMap{{"parc_x100", torch::tensor(parc(c["features"], c["labels"], /*exact_ties=*/false))}};
+       }}},
   };
 }
 

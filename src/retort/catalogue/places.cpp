@@ -51,7 +51,8 @@ std::string find_named(const std::string& what, const std::string& folder, const
   const std::vector<std::string> names = shipped_names(folder, ".toml");
   const std::string nearest = nearest_name(fs::path(given).stem().string(), names);
   throw ConfigError(fmt::format("{} \"{}\": no such file", what, given),
-                    nearest.empty() ? fmt::format("give a path, or one of the shipped: {}", fmt::join(names, ", ")) : fmt::format("did you mean \"{}\"?", nearest));
+                    nearest.empty() ? fmt::format("give a path, or one of the shipped: {}", fmt::join(names, ", "))
+                                    : fmt::format("did you mean \"{}\"?", nearest));
 }
 
 }  // namespace retort

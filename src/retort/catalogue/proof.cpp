@@ -25,7 +25,9 @@ using nlohmann::json;
 
 Recipe base_recipe(const Proof& proof) {
   const std::string path = find_shipped(proof.recipe);
-  if (path.empty()) throw ConfigError(fmt::format("{}: recipe: {} does not exist", proof.path, proof.recipe), "name it as seen from the folder that holds proofs/");
+  if (path.empty())
+    throw ConfigError(fmt::format("{}: recipe: {} does not exist", proof.path, proof.recipe),
+                      "name it as seen from the folder that holds proofs/");
   return Recipe::load(path);
 }
 
@@ -39,7 +41,8 @@ std::pair<std::string, const Overrides*> variant(const Proof& proof, const std::
     if (data.name == wanted) return {wanted, &data};
     names.push_back(data.name);
   }
-  throw ConfigError(fmt::format("{}: there is no data variant \"{}\"", proof.path, wanted), fmt::format("it has: {}", fmt::join(names, ", ")));
+  throw ConfigError(fmt::format("{}: there is no data variant \"{}\"", proof.path, wanted),
+                    fmt::format("it has: {}", fmt::join(names, ", ")));
 }
 
 std::vector<int64_t> seeds_of(const Proof& proof, const ProofOptions& options) {
@@ -53,8 +56,8 @@ std::vector<int64_t> seeds_of(const Proof& proof, const ProofOptions& options) {
 }
 
 // All arms with all seeds, arm by arm: so the first arm makes what the others find in the cache (teachers).
-std::vector<ProofJob> plan(const Proof& proof, const Recipe& recipe, const Overrides* data, const std::vector<int64_t>& seeds, const ProofOptions& options,
-                           const std::string& folder) {
+std::vector<ProofJob> plan(const Proof& proof, const Recipe& recipe, const Overrides* data, const std::vector<int64_t>& seeds,
+                           const ProofOptions& options, const std::string& folder) {
   std::vector<ProofJob> jobs;
   for (const Overrides& arm : proof.arms) {
     Recipe whole = recipe;
@@ -80,7 +83,8 @@ struct ArmNumbers {
   double seconds = 0, cpu_seconds = 0;
 };
 
-std::vector<ArmNumbers> by_arm(const Proof& proof, const std::vector<ProofJob>& jobs, const std::vector<ProofResult>& results, size_t seeds) {
+std::vector<ArmNumbers> by_arm(const Proof& proof, const std::vector<ProofJob>& jobs, const std::vector<ProofResult>& results,
+                               size_t seeds) {
   std::vector<ArmNumbers> arms;
   for (size_t job = 0; job < jobs.size(); ++job) {
     if (job % seeds == 0) arms.push_back({proof.arms[job / seeds].name, {}, 0, 0});
@@ -104,7 +108,8 @@ json arm_json(const ArmNumbers& arm) {
 }
 
 // The values of the arms for one seed, if every arm that the expectation uses has them. A metric that an arm does not report is a ConfigError.
-std::optional<ArmValues> values_of_seed(const ProofExpectation& expected, const std::vector<ArmNumbers>& arms, size_t seed, const std::string& path) {
+std::optional<ArmValues> values_of_seed(const ProofExpectation& expected, const std::vector<ArmNumbers>& arms, size_t seed,
+                                        const std::string& path) {
   std::map<ArmMetric, double> values;
   for (const ArmMetric& use : expected.expectation.uses) {
     const auto arm = std::find_if(arms.begin(), arms.end(), [&](const ArmNumbers& one) { return one.name == use.first; });
@@ -113,7 +118,8 @@ std::optional<ArmValues> values_of_seed(const ProofExpectation& expected, const 
     if (!metrics.count(use.second)) {
       std::vector<std::string> names;
       for (const auto& [name, value] : metrics) names.push_back(name);
-      throw ConfigError(fmt::format("{}: expect.{}: arm {} reports no metric \"{}\"", path, expected.name, use.first, use.second), fmt::format("it reports: {}", fmt::join(names, ", ")));
+      throw ConfigError(fmt::format("{}: expect.{}: arm {} reports no metric \"{}\"", path, expected.name, use.first, use.second),
+                        fmt::format("it reports: {}", fmt::join(names, ", ")));
     }
     values[use] = metrics.at(use.second);
   }
@@ -124,12 +130,20 @@ json expectation_json(const ProofExpectation& expected, const std::vector<ArmNum
   std::vector<ArmValues> complete;
   for (size_t seed = 0; seed < seeds; ++seed)
     if (auto values = values_of_seed(expected, arms, seed, path)) complete.push_back(std::move(*values));
-  json row = {{"name", expected.name}, {"test", expected.expectation.text}, {"claim", expected.claim}, {"kind", expected.must ? "must" : "report"},
-              {"metric", expected.expectation.metric}, {"margin", expected.expectation.margin()}, {"seeds", complete.size()}};
+  json row = {{"name", expected.name},
+              {"test", expected.expectation.text},
+              {"claim", expected.claim},
+              {"kind", expected.must ? "must" : "report"},
+              {"metric", expected.expectation.metric},
+              {"margin", expected.expectation.margin()},
+              {"seeds", complete.size()}};
   if (complete.empty()) return row;
   const Judgement judged = judge(expected.expectation, complete);
-  row["surplus"] = {{"per_seed", judged.surplus}, {"mean", judged.paired.mean_difference}, {"deviation", judged.paired.deviation},
-                    {"interval", {judged.paired.interval.low, judged.paired.interval.high}}, {"sign_test", judged.paired.sign_probability}};
+  row["surplus"] = {{"per_seed", judged.surplus},
+                    {"mean", judged.paired.mean_difference},
+                    {"deviation", judged.paired.deviation},
+                    {"interval", {judged.paired.interval.low, judged.paired.interval.high}},
+                    {"sign_test", judged.paired.sign_probability}};
   row["mean_met"] = judged.mean_met;
   row["verdict"] = to_string(judged.verdict);
   return row;
@@ -172,7 +186,9 @@ ProofOutcome prove(const Proof& proof, const ProofOptions& options) {
   int64_t done = 0;
   const std::vector<ProofResult> results = run_jobs(jobs, options.jobs, [&](size_t job, const ProofResult& result) {
     const auto value = result.metrics.find(metric);
-    const std::string note = !result.error.empty() ? "failed" : value == result.metrics.end() ? "done" : fmt::format("{} {:.2f}", metric, value->second);
+    const std::string note = !result.error.empty()           ? "failed"
+                             : value == result.metrics.end() ? "done"
+                                                             : fmt::format("{} {:.2f}", metric, value->second);
     progress.advance_to(++done, fmt::format("{} seed {}: {}", jobs[job].arm, jobs[job].seed, note));
   });
   progress.finish();
@@ -181,16 +197,28 @@ ProofOutcome prove(const Proof& proof, const ProofOptions& options) {
   outcome.failures = failures_of(jobs, results);
   const std::vector<ArmNumbers> arms = by_arm(proof, jobs, results, seeds.size());
   json& section = outcome.section;
-  section = {{"id", proof.id}, {"data", data_name}, {"claim", proof.claim}, {"tuning", proof.tuning}, {"tried", proof.tried}, {"recipe", proof.recipe}, {"recipe_digest", recipe.digest()},
-             {"proof_digest", proof.digest}, {"seeds", seeds}, {"threads", 1}, {"arms", json::array()}, {"expectations", json::array()},
-             {"program", {{"retort", kVersion}, {"sources", sources_digest()}, {"libtorch", libtorch_version()}, {"compiler", compiler_version()}}}};
+  section = {{"id", proof.id},
+             {"data", data_name},
+             {"claim", proof.claim},
+             {"tuning", proof.tuning},
+             {"tried", proof.tried},
+             {"recipe", proof.recipe},
+             {"recipe_digest", recipe.digest()},
+             {"proof_digest", proof.digest},
+             {"seeds", seeds},
+             {"threads", 1},
+             {"arms", json::array()},
+             {"expectations", json::array()},
+             {"program",
+              {{"retort", kVersion}, {"sources", sources_digest()}, {"libtorch", libtorch_version()}, {"compiler", compiler_version()}}}};
   double seconds = 0, cpu_seconds = 0;
   for (const ArmNumbers& arm : arms) {
     section["arms"].push_back(arm_json(arm));
     seconds += arm.seconds;
     cpu_seconds += arm.cpu_seconds;
   }
-  for (const ProofExpectation& expected : proof.expectations) section["expectations"].push_back(expectation_json(expected, arms, seeds.size(), proof.path));
+  for (const ProofExpectation& expected : proof.expectations)
+    section["expectations"].push_back(expectation_json(expected, arms, seeds.size(), proof.path));
   section["wall_seconds"] = seconds;
   section["cpu_seconds"] = cpu_seconds;
   section["verdict"] = outcome.complete() ? overall(section["expectations"]) : "incomplete";

@@ -69,7 +69,8 @@ class ProofReader {
   }
   const TomlValue& needed(const std::string& key) const {
     const auto found = file_.values.find(key);
-    if (found == file_.values.end()) throw ConfigError(fmt::format("{}: {}: missing", path_, key), "a proof needs recipe, claim, [arms] and [expect]");
+    if (found == file_.values.end())
+      throw ConfigError(fmt::format("{}: {}: missing", path_, key), "a proof needs recipe, claim, [arms] and [expect]");
     return *found;
   }
   std::string text(const TomlValue& value, const std::string& key) const {
@@ -89,13 +90,15 @@ class ProofReader {
     if (value.is_array())
       for (const TomlValue& seed : value) list.push_back(seed.is_number_integer() ? seed.get<int64_t>() : -1);
     if (list.empty() || *std::min_element(list.begin(), list.end()) < 0)
-      throw ConfigError(fmt::format("{}: expected a count above 0 or a list of seeds, received {}", at("seeds"), toml_text(value)), "write seeds = 5");
+      throw ConfigError(fmt::format("{}: expected a count above 0 or a list of seeds, received {}", at("seeds"), toml_text(value)),
+                        "write seeds = 5");
     return list;
   }
 
   Overrides overrides(const std::string& section, const std::string& name, const TomlValue& value) const {
     const std::string key = join_path(section, name);
-    if (!value.is_object()) throw ConfigError(at(key) + ": expected a table of overrides", fmt::format("write {} = {{ method = \"ce\" }}", name));
+    if (!value.is_object())
+      throw ConfigError(at(key) + ": expected a table of overrides", fmt::format("write {} = {{ method = \"ce\" }}", name));
     if (section == "arms") check_arm_name(name, key);
     return {name, assignments(value), at(key)};
   }
@@ -116,7 +119,8 @@ class ProofReader {
       test = text(value["test"], key + ".test");
       if (value.contains("claim")) found.claim = text(value["claim"], key + ".claim");
       const std::string kind = value.contains("kind") ? text(value["kind"], key + ".kind") : "must";
-      if (kind != "must" && kind != "report") throw ConfigError(fmt::format("{}: expected must or report, received {}", at(key + ".kind"), kind), "must decides the verdict");
+      if (kind != "must" && kind != "report")
+        throw ConfigError(fmt::format("{}: expected must or report, received {}", at(key + ".kind"), kind), "must decides the verdict");
       found.must = kind == "must";
     } else {
       test = text(value, key);

@@ -152,8 +152,9 @@ class Workers {
     for (const auto& [child, job] : running_) {
       int status = 0;
       waitpid(child, &status, 0);
-      const std::string why = WIFSIGNALED(status) ? fmt::format("the worker was ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
-                                                  : fmt::format("the worker ended early with code {}", WEXITSTATUS(status));
+      const std::string why = WIFSIGNALED(status)
+                                  ? fmt::format("the worker was ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
+                                  : fmt::format("the worker ended early with code {}", WEXITSTATUS(status));
       if (job >= 0) lost.emplace_back(static_cast<size_t>(job), why);
     }
     running_.clear();
@@ -178,7 +179,8 @@ bool find_result(const ProofJob& job, ProofResult& result) {
   return true;
 }
 
-std::vector<ProofResult> run_jobs(const std::vector<ProofJob>& jobs, int64_t workers, const std::function<void(size_t, const ProofResult&)>& tell) {
+std::vector<ProofResult> run_jobs(const std::vector<ProofJob>& jobs, int64_t workers,
+                                  const std::function<void(size_t, const ProofResult&)>& tell) {
   std::vector<ProofResult> results(jobs.size());
   std::vector<size_t> todo;
   size_t done = 0;
@@ -187,8 +189,10 @@ std::vector<ProofResult> run_jobs(const std::vector<ProofJob>& jobs, int64_t wor
     tell(job, results[job]);
   };
   for (size_t job = 0; job < jobs.size(); ++job) {
-    if (find_result(jobs[job], results[job])) ended(job);
-    else todo.push_back(job);
+    if (find_result(jobs[job], results[job]))
+      ended(job);
+    else
+      todo.push_back(job);
   }
   if (workers == 0) {
     for (const size_t job : todo) {

@@ -29,6 +29,7 @@ bool find_result(const ProofJob& job, ProofResult& result);
 // Runs the jobs that have no kept result; a run that was stopped before goes on where it was. Workers are forked here, so nothing in this
 // process may have started tensor threads yet; 0 workers run in this process. `tell` hears of every job as it ends. A failing job leaves its error
 // line in its result and the others go on. Throws Interrupted when asked to stop, after the running jobs have written a checkpoint.
-std::vector<ProofResult> run_jobs(const std::vector<ProofJob>& jobs, int64_t workers, const std::function<void(size_t job, const ProofResult&)>& tell);
+std::vector<ProofResult> run_jobs(const std::vector<ProofJob>& jobs, int64_t workers,
+                                  const std::function<void(size_t job, const ProofResult&)>& tell);
 
 }  // namespace retort

@@ -29,10 +29,10 @@ struct StudyResults {
 
 // What the study advises, decided on the validation part alone.
 struct Recommendation {
-  Cell best{};                      // the best mean score of all confirmed cells
-  Cell taught{};                    // the best of those with a teacher: what the curves are drawn with
-  std::optional<Cell> smallest;     // the smallest student within epsilon of the best teacher
-  std::string text;                 // one paragraph: what, and why
+  Cell best{};                   // the best mean score of all confirmed cells
+  Cell taught{};                 // the best of those with a teacher: what the curves are drawn with
+  std::optional<Cell> smallest;  // the smallest student within epsilon of the best teacher
+  std::string text;              // one paragraph: what, and why
   std::vector<std::string> warnings;
 };
 Recommendation recommend(const StudyDesign& design, const StudyResults& results);

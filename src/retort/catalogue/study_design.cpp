@@ -12,7 +12,9 @@ namespace retort {
 namespace {
 
 size_t nearest(const std::vector<double>& levels, double wanted) {
-  return static_cast<size_t>(std::min_element(levels.begin(), levels.end(), [&](double a, double b) { return std::abs(a - wanted) < std::abs(b - wanted); }) - levels.begin());
+  return static_cast<size_t>(
+      std::min_element(levels.begin(), levels.end(), [&](double a, double b) { return std::abs(a - wanted) < std::abs(b - wanted); }) -
+      levels.begin());
 }
 
 // "poor: teacher.train.epochs=1; teacher.net=mlp-8" -> its name and its assignments.
@@ -39,7 +41,9 @@ std::string twice(const std::vector<Value>& values) {
 
 template <class Value>
 void check_levels(const Recipe& recipe, const char* key, const std::vector<Value>& values) {
-  const auto refuse = [&](const std::string& what, const char* hint) { throw ConfigError(fmt::format("{}: knobs.{}: {}", recipe.where(fmt::format("knobs.{}", key)), key, what), hint); };
+  const auto refuse = [&](const std::string& what, const char* hint) {
+    throw ConfigError(fmt::format("{}: knobs.{}: {}", recipe.where(fmt::format("knobs.{}", key)), key, what), hint);
+  };
   if (values.empty()) refuse("a factor without levels", "name at least one");
   if (const std::string again = twice(values); !again.empty()) refuse(fmt::format("{} comes twice", again), "name every level once");
 }
@@ -50,7 +54,9 @@ void StudyKnobs::describe(Knobs& knobs) {
   knobs("temperatures", temperatures, "temperatures to study", above(0));
   knobs("weights", weights, "shares of the teacher in the loss; 0, the labels alone, must be among them", between(0, 1));
   knobs("students", students, "nets of the student, from small to large");
-  knobs("teachers", teachers, "teachers, from poor to good: a name, a colon and what sets it apart in the recipe, as in \"poor: teacher.train.epochs=1; teacher.net=mlp-8\"");
+  knobs("teachers", teachers,
+        "teachers, from poor to good: a name, a colon and what sets it apart in the recipe, as in \"poor: teacher.train.epochs=1; "
+        "teacher.net=mlp-8\"");
   knobs("fractions", fractions, "shares of the training labels that the student gets, from few to all", between(0.001, 1));
   knobs("centre_temperature", centre_temperature, "temperature while another factor is screened", above(0));
   knobs("centre_weight", centre_weight, "share of the teacher while another factor is screened", between(0, 1));
@@ -59,7 +65,8 @@ void StudyKnobs::describe(Knobs& knobs) {
   knobs("keep", keep, "levels of every factor that are confirmed; 0 for all of them, the full grid", at_least(0));
   knobs("seeds", seeds, "seeds of a confirming run", at_least(1));
   knobs("epsilon", epsilon, "points below the teacher that a student may be to count as good as it", at_least(0));
-  knobs("budget", budget, "the most that the study may cost, in trainings of full length (a screening run counts its share); 0 for no limit", at_least(0));
+  knobs("budget", budget,
+        "the most that the study may cost, in trainings of full length (a screening run counts its share); 0 for no limit", at_least(0));
   knobs("choose_by", choose_by, "what decides on the validation part", one_of({"accuracy", "nll"}));
 }
 
@@ -72,34 +79,45 @@ void StudyKnobs::check(const Recipe& recipe) const {
   for (const std::string& teacher : teachers) names.push_back(teacher_of(teacher).first);
   check_levels(recipe, "teachers", names);
   if (std::find(weights.begin(), weights.end(), 0.0) == weights.end())
-    throw ConfigError(recipe.where("knobs.weights") + ": knobs.weights: 0 is not among them", "the labels alone are what a teacher is compared with");
+    throw ConfigError(recipe.where("knobs.weights") + ": knobs.weights: 0 is not among them",
+                      "the labels alone are what a teacher is compared with");
 }
 
 StudyDesign::StudyDesign(StudyKnobs knobs) : knobs_(std::move(knobs)) {
-  centre_ = {nearest(knobs_.temperatures, knobs_.centre_temperature), nearest(knobs_.weights, knobs_.centre_weight), knobs_.students.size() / 2, knobs_.teachers.size() - 1, knobs_.fractions.size() - 1};
+  centre_ = {nearest(knobs_.temperatures, knobs_.centre_temperature), nearest(knobs_.weights, knobs_.centre_weight),
+             knobs_.students.size() / 2, knobs_.teachers.size() - 1, knobs_.fractions.size() - 1};
   no_teacher_ = nearest(knobs_.weights, 0);
 }
 
 size_t StudyDesign::levels(Factor factor) const {
-  const std::array<size_t, kFactors> sizes = {knobs_.temperatures.size(), knobs_.weights.size(), knobs_.students.size(), knobs_.teachers.size(), knobs_.fractions.size()};
+  const std::array<size_t, kFactors> sizes = {knobs_.temperatures.size(), knobs_.weights.size(), knobs_.students.size(),
+                                              knobs_.teachers.size(), knobs_.fractions.size()};
   return sizes[factor];
 }
 
 std::string StudyDesign::label(Factor factor, size_t level) const {
   switch (factor) {
-    case kTemperature: return fmt::format("{:g}", knobs_.temperatures[level]);
-    case kWeight: return fmt::format("{:g}", knobs_.weights[level]);
-    case kStudent: return knobs_.students[level];
-    case kTeacher: return teacher_of(knobs_.teachers[level]).first;
-    case kFraction: return fmt::format("{:g} %", 100 * knobs_.fractions[level]);
+    case kTemperature:
+      return fmt::format("{:g}", knobs_.temperatures[level]);
+    case kWeight:
+      return fmt::format("{:g}", knobs_.weights[level]);
+    case kStudent:
+      return knobs_.students[level];
+    case kTeacher:
+      return teacher_of(knobs_.teachers[level]).first;
+    case kFraction:
+      return fmt::format("{:g} %", 100 * knobs_.fractions[level]);
   }
   return {};
 }
 
 std::string StudyDesign::text(const Cell& cell) const {
   std::string said = label(kStudent, cell[kStudent]);
-  if (cell[kWeight] == no_teacher_) said += ", labels alone";
-  else said += fmt::format(", teacher {}, T = {}, w_kd = {}", label(kTeacher, cell[kTeacher]), label(kTemperature, cell[kTemperature]), label(kWeight, cell[kWeight]));
+  if (cell[kWeight] == no_teacher_)
+    said += ", labels alone";
+  else
+    said += fmt::format(", teacher {}, T = {}, w_kd = {}", label(kTeacher, cell[kTeacher]), label(kTemperature, cell[kTemperature]),
+                        label(kWeight, cell[kWeight]));
   return levels(kFraction) > 1 ? said + fmt::format(", {} of the labels", label(kFraction, cell[kFraction])) : said;
 }
 
@@ -169,7 +187,8 @@ double StudyDesign::score_of(Factor factor, size_t level, const CellScores& scre
 std::vector<size_t> StudyDesign::kept(Factor factor, const CellScores& screened) const {
   std::vector<size_t> order(levels(factor));
   for (size_t level = 0; level < order.size(); ++level) order[level] = level;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return score_of(factor, a, screened) > score_of(factor, b, screened); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return score_of(factor, a, screened) > score_of(factor, b, screened); });
   if (knobs_.keep > 0 && order.size() > static_cast<size_t>(knobs_.keep)) order.resize(static_cast<size_t>(knobs_.keep));
   return order;
 }
@@ -220,16 +239,23 @@ StudyDesign::Affordable StudyDesign::affordable(const CellScores& screened) cons
   for (size_t factor = 0; factor < kFactors; ++factor) plan.kept[factor] = kept(static_cast<Factor>(factor), screened);
   if (knobs_.budget <= 0) return plan;
   const double left = knobs_.budget - knobs_.screening * static_cast<double>(screening().size());
-  const auto cost = [&] { return static_cast<double>(plan.seeds) * static_cast<double>(factorial(plan.kept).size() + 2 * levels(kStudent) + levels(kTeacher)); };
+  const auto cost = [&] {
+    return static_cast<double>(plan.seeds) * static_cast<double>(factorial(plan.kept).size() + 2 * levels(kStudent) + levels(kTeacher));
+  };
   while (cost() > left) {
     size_t least = kFactors;
     for (size_t factor = 0; factor < kFactors; ++factor) {
       if (plan.kept[factor].size() < 2) continue;
       if (least == kFactors || effect(static_cast<Factor>(factor), screened) < effect(static_cast<Factor>(least), screened)) least = factor;
     }
-    if (least < kFactors) plan.kept[least].pop_back();
-    else if (plan.seeds > 1) --plan.seeds;
-    else throw BudgetError(fmt::format("a budget of {:g} trainings does not reach for one run of each thing that is compared: that takes {:g}", knobs_.budget, cost() + knobs_.budget - left), "raise knobs.budget, or study fewer students and teachers");
+    if (least < kFactors)
+      plan.kept[least].pop_back();
+    else if (plan.seeds > 1)
+      --plan.seeds;
+    else
+      throw BudgetError(fmt::format("a budget of {:g} trainings does not reach for one run of each thing that is compared: that takes {:g}",
+                                    knobs_.budget, cost() + knobs_.budget - left),
+                        "raise knobs.budget, or study fewer students and teachers");
   }
   return plan;
 }

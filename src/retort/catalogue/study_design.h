@@ -15,7 +15,8 @@ constexpr size_t kFactors = 5;
 
 struct StudyKnobs {
   std::vector<double> temperatures = {1, 2, 4, 8, 16}, weights = {0, 0.25, 0.5, 0.75, 1}, fractions = {1};
-  std::vector<std::string> students = {"mlp-8", "mlp-16", "mlp-32"}, teachers = {"poor: teacher.train.epochs=1", "fair: teacher.train.epochs=4", "best:"};
+  std::vector<std::string> students = {"mlp-8", "mlp-16", "mlp-32"},
+                           teachers = {"poor: teacher.train.epochs=1", "fair: teacher.train.epochs=4", "best:"};
   double centre_temperature = 4, centre_weight = 0.5, screening = 1.0 / 3, epsilon = 1, budget = 0;
   int64_t keep = 2, seeds = 3;
   bool joint = false;
@@ -41,7 +42,7 @@ class StudyDesign {
   const Cell& centre() const { return centre_; }
   // Without weight for the teacher its temperature and quality say nothing: such cells are one, at the centre of both.
   Cell canonical(Cell cell) const;
-  Cell without_teacher(Cell cell) const;  // the same with weight 0
+  Cell without_teacher(Cell cell) const;                               // the same with weight 0
   std::vector<Cell> students(const Cell& around, bool teacher) const;  // every student with the settings of a cell, or without teacher
   bool has_teacher(const Cell& cell) const { return cell[kWeight] != no_teacher_; }
 

@@ -13,7 +13,9 @@ using nlohmann::json;
 
 const char* const kTitles[kFactors] = {"temperature", "weight of the teacher", "student", "teacher", "labels"};
 
-double standard_error(const std::vector<double>& values) { return standard_deviation(values) / std::sqrt(static_cast<double>(values.size())); }
+double standard_error(const std::vector<double>& values) {
+  return standard_deviation(values) / std::sqrt(static_cast<double>(values.size()));
+}
 json number(const std::optional<double>& value) { return value ? json(*value) : json(); }
 
 json labels_of(const StudyDesign& design, Factor factor) {
@@ -24,7 +26,8 @@ json labels_of(const StudyDesign& design, Factor factor) {
 
 // Mean validation accuracy at each pair of levels: over the screening, over the factorial, or (given `around`) with all else as in that cell. Cells
 // without a teacher stand for every temperature and teacher; a pair that was never run is empty.
-json heat_map(const StudyDesign& design, const StudyResults& results, Factor across, Factor down, bool screening, const Cell* around = nullptr) {
+json heat_map(const StudyDesign& design, const StudyResults& results, Factor across, Factor down, bool screening,
+              const Cell* around = nullptr) {
   json rows = json::array();
   for (size_t y = 0; y < design.levels(down); ++y) {
     json row = json::array();
@@ -41,9 +44,15 @@ json heat_map(const StudyDesign& design, const StudyResults& results, Factor acr
     }
     rows.push_back(row);
   }
-  return {{"kind", "heatmap"}, {"title", fmt::format("{} by {} and {}", screening ? "Screening: accuracy" : "Accuracy", kTitles[down], kTitles[across])},
-          {"note", screening ? "One seed and fewer epochs; on the validation part, in %." : around ? "All else as recommended; on the validation part, in %." : "Means of the confirming runs on the validation part, in %."},
-          {"x", labels_of(design, across)}, {"y", labels_of(design, down)}, {"values", rows}, {"digits", 1}};
+  return {{"kind", "heatmap"},
+          {"title", fmt::format("{} by {} and {}", screening ? "Screening: accuracy" : "Accuracy", kTitles[down], kTitles[across])},
+          {"note", screening ? "One seed and fewer epochs; on the validation part, in %."
+                   : around  ? "All else as recommended; on the validation part, in %."
+                             : "Means of the confirming runs on the validation part, in %."},
+          {"x", labels_of(design, across)},
+          {"y", labels_of(design, down)},
+          {"values", rows},
+          {"digits", 1}};
 }
 
 // What each level gains against the recommended one, per seed, over the runs that differ in nothing else.
@@ -59,7 +68,8 @@ json main_effects(const StudyDesign& design, const StudyResults& results) {
         other[factor] = best[factor];
         if (other == entry.cell || design.canonical(other) != other || design.canonical(entry.cell) != entry.cell) continue;
         for (const auto& match : results.entries)
-          if (!match.screening && match.cell == other && match.seed == entry.seed) by_seed[entry.seed].push_back(entry.result.metrics.at("val.accuracy") - match.result.metrics.at("val.accuracy"));
+          if (!match.screening && match.cell == other && match.seed == entry.seed)
+            by_seed[entry.seed].push_back(entry.result.metrics.at("val.accuracy") - match.result.metrics.at("val.accuracy"));
       }
       if (by_seed.empty()) continue;
       std::vector<double> means;
@@ -69,7 +79,12 @@ json main_effects(const StudyDesign& design, const StudyResults& results) {
       errors.push_back(standard_error(means));
     }
   }
-  return {{"kind", "bars"}, {"title", "Main effects"}, {"note", "Points that a level gains or loses against the recommended one, all else equal; whiskers are standard errors over the seeds."}, {"y", "points"}, {"categories", categories},
+  return {{"kind", "bars"},
+          {"title", "Main effects"},
+          {"note",
+           "Points that a level gains or loses against the recommended one, all else equal; whiskers are standard errors over the seeds."},
+          {"y", "points"},
+          {"categories", categories},
           {"series", {{{"name", "student"}, {"values", heights}, {"errors", errors}}}}};
 }
 
@@ -83,8 +98,14 @@ json capacity(const StudyDesign& design, const StudyResults& results, const Cell
       if (taught) teacher.push_back({*size, number(results.mean_of(cell, "teacher.val.accuracy"))});
     }
   }
-  return {{"kind", "lines"}, {"title", "How small can the student be?"}, {"note", "Accuracy on the validation part with the recommended settings, without a teacher, and of the teacher."}, {"x", "parameters"}, {"y", "%"},
-          {"series", {{{"name", "student"}, {"points", with}}, {{"name", "alone"}, {"points", without}}, {{"name", "teacher"}, {"points", teacher}}}}};
+  return {
+      {"kind", "lines"},
+      {"title", "How small can the student be?"},
+      {"note", "Accuracy on the validation part with the recommended settings, without a teacher, and of the teacher."},
+      {"x", "parameters"},
+      {"y", "%"},
+      {"series",
+       {{{"name", "student"}, {"points", with}}, {{"name", "alone"}, {"points", without}}, {{"name", "teacher"}, {"points", teacher}}}}};
 }
 
 // Students that no other beats in accuracy, size and time at once.
@@ -96,26 +117,38 @@ json pareto(const StudyDesign& design, const StudyResults& results, const StudyL
   std::vector<Point> points;
   for (const Cell& cell : results.confirmed()) {
     const auto time = latency.find(design.label(kStudent, cell[kStudent]));
-    points.push_back({cell, *results.mean_of(cell, "val.accuracy"), *results.mean_of(cell, "parameters"), time == latency.end() ? 0 : time->second});
+    points.push_back(
+        {cell, *results.mean_of(cell, "val.accuracy"), *results.mean_of(cell, "parameters"), time == latency.end() ? 0 : time->second});
   }
   json rows = json::array();
   for (const Point& point : points) {
     const bool beaten = std::any_of(points.begin(), points.end(), [&](const Point& other) {
       const bool as_good = other.accuracy >= point.accuracy && other.parameters <= point.parameters && other.time <= point.time;
-      return as_good && (other.accuracy > point.accuracy || other.parameters < point.parameters || (other.time < point.time && other.cell < point.cell));
+      return as_good && (other.accuracy > point.accuracy || other.parameters < point.parameters ||
+                         (other.time < point.time && other.cell < point.cell));
     });
-    if (!beaten) rows.push_back({{"name", design.text(point.cell)}, {"accuracy", point.accuracy}, {"parameters", point.parameters}, {"time", point.time}});
+    if (!beaten)
+      rows.push_back(
+          {{"name", design.text(point.cell)}, {"accuracy", point.accuracy}, {"parameters", point.parameters}, {"time", point.time}});
   }
-  return {{"kind", "table"}, {"title", "Pareto front"}, {"note", "Configurations that no other beats in accuracy (validation part), size and time at once."},
-          {"columns", {{{"key", "name"}, {"title", "configuration"}}, {{"key", "accuracy"}, {"title", "accuracy"}, {"unit", "%"}, {"digits", 2}}, {{"key", "parameters"}, {"title", "parameters"}, {"digits", 0}}, {{"key", "time"}, {"title", "time"}, {"unit", "us/image"}, {"digits", 2}}}},
+  return {{"kind", "table"},
+          {"title", "Pareto front"},
+          {"note", "Configurations that no other beats in accuracy (validation part), size and time at once."},
+          {"columns",
+           {{{"key", "name"}, {"title", "configuration"}},
+            {{"key", "accuracy"}, {"title", "accuracy"}, {"unit", "%"}, {"digits", 2}},
+            {{"key", "parameters"}, {"title", "parameters"}, {"digits", 0}},
+            {{"key", "time"}, {"title", "time"}, {"unit", "us/image"}, {"digits", 2}}}},
           {"rows", rows}};
 }
 
 // How much the teachers' softened answers tell, by temperature.
-json dark_knowledge(const StudyDesign& design, const StudyResults& results, const std::string& metric, const std::string& title, const std::string& y) {
+json dark_knowledge(const StudyDesign& design, const StudyResults& results, const std::string& metric, const std::string& title,
+                    const std::string& y) {
   json series = json::array();
   for (size_t teacher = 0; teacher < design.levels(kTeacher); ++teacher) {
-    const auto entry = std::find_if(results.entries.begin(), results.entries.end(), [&](const auto& one) { return one.cell[kTeacher] == teacher; });
+    const auto entry = std::find_if(results.entries.begin(), results.entries.end(),
+                                    [&](const auto& one) { return one.cell[kTeacher] == teacher; });
     if (entry == results.entries.end()) continue;
     json points = json::array();
     for (const double temperature : design.knobs().temperatures) {
@@ -128,21 +161,32 @@ json dark_knowledge(const StudyDesign& design, const StudyResults& results, cons
 }
 
 json all_runs(const StudyDesign& design, const StudyResults& results) {
-  const std::vector<std::array<const char*, 4>> columns = {{"val.accuracy", "accuracy", "%", "2"}, {"val.nll", "NLL", "", "4"}, {"val.ece", "ECE", "%", "2"}, {"val.agreement", "agrees with teacher", "%", "2"}, {"val.kl", "KL to teacher", "", "4"},
-                                                           {"gap", "training minus validation", "%", "2"}, {"gradient_ratio", "gradient KD / CE at the start", "", "2"}};
-  json heads = {{{"key", "name"}, {"title", "run"}}, {{"key", "round"}, {"title", "round"}}, {{"key", "seed"}, {"title", "seed"}, {"digits", 0}}}, rows = json::array();
-  for (const auto& column : columns) heads.push_back({{"key", column[0]}, {"title", column[1]}, {"unit", column[2]}, {"digits", std::stoi(column[3])}});
+  const std::vector<std::array<const char*, 4>> columns = {{"val.accuracy", "accuracy", "%", "2"},
+                                                           {"val.nll", "NLL", "", "4"},
+                                                           {"val.ece", "ECE", "%", "2"},
+                                                           {"val.agreement", "agrees with teacher", "%", "2"},
+                                                           {"val.kl", "KL to teacher", "", "4"},
+                                                           {"gap", "training minus validation", "%", "2"},
+                                                           {"gradient_ratio", "gradient KD / CE at the start", "", "2"}};
+  json heads = {{{"key", "name"}, {"title", "run"}},
+                {{"key", "round"}, {"title", "round"}},
+                {{"key", "seed"}, {"title", "seed"}, {"digits", 0}}},
+       rows = json::array();
+  for (const auto& column : columns)
+    heads.push_back({{"key", column[0]}, {"title", column[1]}, {"unit", column[2]}, {"digits", std::stoi(column[3])}});
   for (const auto& entry : results.entries) {
     json row = {{"name", design.text(entry.cell)}, {"round", entry.screening ? "screening" : "confirmation"}, {"seed", entry.seed}};
     for (const auto& column : columns)
       if (const auto value = entry.result.metrics.find(column[0]); value != entry.result.metrics.end()) row[column[0]] = value->second;
     rows.push_back(row);
   }
-  return {{"kind", "table"}, {"title", "Every run"}, {"note", "All figures are of the validation part."}, {"columns", heads}, {"rows", rows}};
+  return {
+      {"kind", "table"}, {"title", "Every run"}, {"note", "All figures are of the validation part."}, {"columns", heads}, {"rows", rows}};
 }
 
 // The one look at the test part: the recommended student, its twin without a teacher, the teacher.
-void read_test(const StudyDesign& design, const StudyResults& results, const Recommendation& advice, const StudyLatency& latency, Outcome& outcome) {
+void read_test(const StudyDesign& design, const StudyResults& results, const Recommendation& advice, const StudyLatency& latency,
+               Outcome& outcome) {
   const Cell alone = design.without_teacher(advice.best);
   json rows = json::array();
   const auto row = [&](const std::string& name, const Cell& cell, const std::string& prefix, const std::string& as) {
@@ -160,14 +204,20 @@ void read_test(const StudyDesign& design, const StudyResults& results, const Rec
   row("teacher", advice.best, "teacher.", "teacher.");
   row("alone", alone, "", "ce.");
   row("student", advice.best, "", "");
-  const auto column = [](const char* key, const char* title, const char* unit, const char* better, int digits) { return json{{"key", key}, {"title", title}, {"unit", unit}, {"better", better}, {"digits", digits}}; };
-  outcome.table = {{"columns", {column("accuracy", "accuracy", "%", "higher", 2), column("nll", "NLL", "", "lower", 4), column("ece", "ECE", "%", "lower", 2), column("agreement", "agrees with teacher", "%", "higher", 2),
-                                column("parameters", "parameters", "", "lower", 0), column("latency_64", "latency, batch 64", "us/image", "lower", 2)}},
-                   {"rows", rows}};
+  const auto column = [](const char* key, const char* title, const char* unit, const char* better, int digits) {
+    return json{{"key", key}, {"title", title}, {"unit", unit}, {"better", better}, {"digits", digits}};
+  };
+  outcome.table = {
+      {"columns",
+       {column("accuracy", "accuracy", "%", "higher", 2), column("nll", "NLL", "", "lower", 4), column("ece", "ECE", "%", "lower", 2),
+        column("agreement", "agrees with teacher", "%", "higher", 2), column("parameters", "parameters", "", "lower", 0),
+        column("latency_64", "latency, batch 64", "us/image", "lower", 2)}},
+      {"rows", rows}};
   double above = 0;
   const std::vector<Cell> taught = design.students(advice.taught, true), untaught = design.students(advice.taught, false);
   for (size_t student = 0; student < design.levels(kStudent); ++student) {
-    const auto with = results.mean_of(taught[student], "accuracy"), without = results.mean_of(untaught[student], "accuracy"), teacher = results.mean_of(taught[student], "teacher.accuracy");
+    const auto with = results.mean_of(taught[student], "accuracy"), without = results.mean_of(untaught[student], "accuracy"),
+               teacher = results.mean_of(taught[student], "teacher.accuracy");
     if (with && without) outcome.metrics["gain." + design.label(kStudent, student)] = *with - *without;
     if (with && teacher && *with > *teacher) ++above;
   }
@@ -184,8 +234,10 @@ void add_metrics(const StudyDesign& design, const StudyResults& results, const R
   for (const auto& entry : results.entries) {
     std::map<double, double> entropy;
     for (const double temperature : design.knobs().temperatures)
-      if (const auto value = entry.result.metrics.find(fmt::format("entropy@{:g}", temperature)); value != entry.result.metrics.end()) entropy[temperature] = value->second;
-    for (auto at = entropy.begin(); at != entropy.end() && std::next(at) != entropy.end(); ++at) least_step = std::min(least_step, std::next(at)->second - at->second);
+      if (const auto value = entry.result.metrics.find(fmt::format("entropy@{:g}", temperature)); value != entry.result.metrics.end())
+        entropy[temperature] = value->second;
+    for (auto at = entropy.begin(); at != entropy.end() && std::next(at) != entropy.end(); ++at)
+      least_step = std::min(least_step, std::next(at)->second - at->second);
   }
   if (std::isfinite(least_step)) metrics["entropy_step"] = least_step;
   std::vector<std::pair<double, double>> by_teacher;  // the teacher's accuracy, that of the middle student
@@ -201,7 +253,8 @@ void add_metrics(const StudyDesign& design, const StudyResults& results, const R
 
 }  // namespace
 
-void report_study(const StudyDesign& design, const StudyResults& results, const Recommendation& advice, const StudyLatency& latency, Outcome& outcome) {
+void report_study(const StudyDesign& design, const StudyResults& results, const Recommendation& advice, const StudyLatency& latency,
+                  Outcome& outcome) {
   read_test(design, results, advice, latency, outcome);
   add_metrics(design, results, advice, outcome);
   json paragraphs = {advice.text};
@@ -216,7 +269,8 @@ void report_study(const StudyDesign& design, const StudyResults& results, const 
                     dark_knowledge(design, results, "off_top", "What softened answers say: share of all classes but the likeliest", "%"),
                     pareto(design, results, latency),
                     all_runs(design, results)};
-  if (design.levels(kFraction) > 1) outcome.panels.push_back(heat_map(design, results, kFraction, kStudent, /*screening=*/false, &advice.taught));
+  if (design.levels(kFraction) > 1)
+    outcome.panels.push_back(heat_map(design, results, kFraction, kStudent, /*screening=*/false, &advice.taught));
 }
 
 }  // namespace retort

@@ -10,6 +10,7 @@ namespace retort {
 using StudyLatency = std::map<std::string, double>;
 // Fills outcome.metrics, table and panels. Figures of the test part are read here, once, for the recommended student, its twin without a teacher, the
 // teacher, and the gain of every student.
-void report_study(const StudyDesign& design, const StudyResults& results, const Recommendation& advice, const StudyLatency& latency, Outcome& outcome);
+void report_study(const StudyDesign& design, const StudyResults& results, const Recommendation& advice, const StudyLatency& latency,
+                  Outcome& outcome);
 
 }  // namespace retort

@@ -5,7 +5,7 @@
 
 namespace retort {
 
-std::string sources_digest();   // 16 hex digits over src/retort without catalogue, report and cli: changes whenever a result may
+std::string sources_digest();  // 16 hex digits over src/retort without catalogue, report and cli: changes whenever a result may
 std::string compiler_version();
 
 }  // namespace retort

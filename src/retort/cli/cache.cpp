@@ -30,7 +30,12 @@ void stats(const CacheOptions& options) {
   if (options.as_json) {
     json out = {{"cache", options.cache}, {"answers", json::array()}, {"ledger", json::array()}};
     for (const CacheSummary& one : answers)
-      out["answers"].push_back({{"url", one.url}, {"model", one.model}, {"answers", one.answers}, {"bytes", one.bytes}, {"oldest", one.oldest}, {"newest", one.newest}});
+      out["answers"].push_back({{"url", one.url},
+                                {"model", one.model},
+                                {"answers", one.answers},
+                                {"bytes", one.bytes},
+                                {"oldest", one.oldest},
+                                {"newest", one.newest}});
     for (const auto& [budget, usage] : ledger)
       out["ledger"].push_back({{"budget", budget},
                                {"calls", usage.calls},
@@ -40,19 +45,24 @@ void stats(const CacheOptions& options) {
     return print_json(out);
   }
   std::vector<TableRow> kept = {{"endpoint", "model", "answers", "size", "oldest", "newest"}};
-  for (const CacheSummary& one : answers) kept.push_back({one.url, one.model, with_commas(one.answers), size_text(one.bytes), one.oldest, one.newest});
+  for (const CacheSummary& one : answers)
+    kept.push_back({one.url, one.model, with_commas(one.answers), size_text(one.bytes), one.oldest, one.newest});
   std::vector<TableRow> spent = {{"budget", "calls", "prompt tokens", "completion tokens", "money"}};
   for (const auto& [budget, usage] : ledger)
-    spent.push_back({budget, with_commas(usage.calls), with_commas(usage.prompt_tokens), with_commas(usage.completion_tokens), fmt::format("{:.6g}", usage.money)});
+    spent.push_back({budget, with_commas(usage.calls), with_commas(usage.prompt_tokens), with_commas(usage.completion_tokens),
+                     fmt::format("{:.6g}", usage.money)});
   print_text(answers.empty() ? "no answers are kept\n" : text_table(kept, /*numbers=*/true));
   print_text(ledger.empty() ? "\nnothing was spent\n" : "\n" + text_table(spent, /*numbers=*/true));
 }
 
 // One number that a verb ends with; `beside`: stdout belongs to something else.
 void tell(const CacheOptions& options, const char* name, int64_t count, const std::string& sentence, bool beside = false) {
-  if (beside) say(sentence);
-  else if (options.as_json) print_json({{"cache", options.cache}, {name, count}});
-  else print_text(sentence + "\n");
+  if (beside)
+    say(sentence);
+  else if (options.as_json)
+    print_json({{"cache", options.cache}, {name, count}});
+  else
+    print_text(sentence + "\n");
 }
 
 void export_lines(const CacheOptions& options) {
@@ -67,9 +77,11 @@ void import_lines(const CacheOptions& options) {
 }
 
 void prune(const CacheOptions& options) {
-  if (options.days <= 0 && options.bytes == 0) throw ConfigError("cache prune: nothing says what may go", "--older-than 30, --keep 100MB, or both");
+  if (options.days <= 0 && options.bytes == 0)
+    throw ConfigError("cache prune: nothing says what may go", "--older-than 30, --keep 100MB, or both");
   const int64_t count = prune_cache(options.cache, options.days, static_cast<int64_t>(options.bytes));
-  tell(options, "removed", count, fmt::format("{}: {} answers removed; what was spent stays written down", options.cache, with_commas(count)));
+  tell(options, "removed", count,
+       fmt::format("{}: {} answers removed; what was spent stays written down", options.cache, with_commas(count)));
 }
 
 }  // namespace
@@ -86,8 +98,12 @@ void add_cache_verb(CLI::App& app) {
     return part;
   };
   add("stats", "Answers by endpoint and model, and what was spent under each budget", stats);
-  add("export", "Write the answers as JSON lines", export_lines)->add_option("file", options->lines, "file to write; - for stdout")->required();
-  add("import", "Add answers from JSON lines; those that are there already stay", import_lines)->add_option("file", options->lines, "file to read; - for stdin")->required();
+  add("export", "Write the answers as JSON lines", export_lines)
+      ->add_option("file", options->lines, "file to write; - for stdout")
+      ->required();
+  add("import", "Add answers from JSON lines; those that are there already stay", import_lines)
+      ->add_option("file", options->lines, "file to read; - for stdin")
+      ->required();
   CLI::App* prune_verb = add("prune", "Forget answers; what was spent stays written down", prune);
   prune_verb->add_option("--older-than", options->days, "days; older answers go")->check(CLI::PositiveNumber);
   prune_verb->add_option("--keep", options->bytes, "bytes (also 100MB) of answers to keep, the newest")->transform(CLI::AsSizeValue(true));

@@ -47,13 +47,15 @@ CaptureRecipe read_recipe(const CaptureVerb& verb) {
   read("capture", r.texts);
   read("batch", r.batch);
   if (recipe.has("endpoint")) {
-    if (recipe.has("teacher")) throw ConfigError(recipe.where("endpoint") + ": an [endpoint] and a [teacher]", "one of them says who is asked");
+    if (recipe.has("teacher"))
+      throw ConfigError(recipe.where("endpoint") + ": an [endpoint] and a [teacher]", "one of them says who is asked");
     r.endpoint.emplace();
     read("endpoint", *r.endpoint);
     r.endpoint->check();
   }
   if (r.about_texts()) {
-    if (r.texts.prompts.empty()) throw ConfigError(recipe.where("capture") + ": capture.prompts: there is no file of prompts", "prompts = \"prompts.jsonl\"");
+    if (r.texts.prompts.empty())
+      throw ConfigError(recipe.where("capture") + ": capture.prompts: there is no file of prompts", "prompts = \"prompts.jsonl\"");
   } else {
     read("data", r.data);
     if (!r.endpoint) r.teacher = read_teacher_source(r.run, r.data, recipe.read<ViewKnobs>("views"));
@@ -68,8 +70,10 @@ CaptureRecipe read_recipe(const CaptureVerb& verb) {
 // The rows of this shard.
 Dataset rows_of(const CaptureRecipe& r, const Splits& splits, const Shard& shard) {
   const Dataset whole = r.capture.part == "train" ? learnt_from(splits) : part_of(splits, r.capture.part);
-  if (whole.size() == 0) throw DataError(fmt::format("{}: the {} part is empty", r.data.source, r.capture.part), "choose another with capture.part");
-  if (shard.index >= whole.size()) throw ConfigError(fmt::format("--shard {}/{}: there are {} samples", shard.index, shard.count, whole.size()), "take fewer shards");
+  if (whole.size() == 0)
+    throw DataError(fmt::format("{}: the {} part is empty", r.data.source, r.capture.part), "choose another with capture.part");
+  if (shard.index >= whole.size())
+    throw ConfigError(fmt::format("--shard {}/{}: there are {} samples", shard.index, shard.count, whole.size()), "take fewer shards");
   return shard.count == 1 ? whole : whole.take(at::tensor(shard.rows(whole.size()), at::kLong));
 }
 
@@ -81,7 +85,8 @@ std::string store_path(const CaptureVerb& verb, const Shard& shard) {
 
 // Without --resume a store is not touched: it may hold what was paid for.
 void check_store(const CaptureVerb& verb, const std::string& store) {
-  if (!verb.resume && !verb.dry_run && file_exists(store)) throw ConfigError(store + ": there is a store already", "go on with it by --resume, or choose another with -o");
+  if (!verb.resume && !verb.dry_run && file_exists(store))
+    throw ConfigError(store + ": there is a store already", "go on with it by --resume, or choose another with -o");
 }
 
 void tell(const CaptureVerb& verb, const std::string& store, const CaptureEnd& end) {
@@ -94,18 +99,23 @@ void tell(const CaptureVerb& verb, const std::string& store, const CaptureEnd& e
 void tell(const CaptureVerb& verb, const CaptureEstimate& estimate, const Budget& budget, const Usage& spent) {
   if (verb.json) {
     json facts = estimate.to_json();
-    facts["spent"] = {{"calls", spent.calls}, {"prompt_tokens", spent.prompt_tokens}, {"completion_tokens", spent.completion_tokens}, {"money", spent.money}};
+    facts["spent"] = {{"calls", spent.calls},
+                      {"prompt_tokens", spent.prompt_tokens},
+                      {"completion_tokens", spent.completion_tokens},
+                      {"money", spent.money}};
     return print_json(facts);
   }
   std::string text = estimate.text();
   const auto limit = [&](const char* what, double most, double gone, double worst) {
-    if (most > 0) text += fmt::format("budget    {}: {} of {:.10g} {}, {:.10g} spent{}\n", budget.name, gone + worst > most ? "may not last" : "enough", most, what, gone,
-                                      gone + worst > most ? fmt::format(", up to {:.10g} needed", worst) : "");
+    if (most > 0)
+      text += fmt::format("budget    {}: {} of {:.10g} {}, {:.10g} spent{}\n", budget.name, gone + worst > most ? "may not last" : "enough",
+                          most, what, gone, gone + worst > most ? fmt::format(", up to {:.10g} needed", worst) : "");
   };
   const auto number = [](int64_t value) { return static_cast<double>(value); };
   limit("calls", number(budget.max_calls), number(spent.calls), number(estimate.worst.calls));
   limit("prompt tokens", number(budget.max_prompt_tokens), number(spent.prompt_tokens), number(estimate.worst.prompt_tokens));
-  limit("completion tokens", number(budget.max_completion_tokens), number(spent.completion_tokens), number(estimate.worst.completion_tokens));
+  limit("completion tokens", number(budget.max_completion_tokens), number(spent.completion_tokens),
+        number(estimate.worst.completion_tokens));
   limit("money", budget.max_money, spent.money, estimate.worst.money);
   print_text(text + "nothing was asked\n");
 }
@@ -146,8 +156,10 @@ int64_t embedding_size(const CaptureRecipe& r, const std::string& store, const C
     if (column != nullptr) return column->shape.at(0);
   }
   const Question first = plan.question(0);
-  const auto vectors = embeddings_of(asker.ask(first, [&](const Question& question, const json& body) { return plan.check(question, body); }));
-  if (vectors.empty() || vectors.front().empty()) throw TeacherError(shown_url(r.endpoint->url) + ": an embedding without numbers", "is this model one for embeddings?");
+  const auto vectors = embeddings_of(
+      asker.ask(first, [&](const Question& question, const json& body) { return plan.check(question, body); }));
+  if (vectors.empty() || vectors.front().empty())
+    throw TeacherError(shown_url(r.endpoint->url) + ": an embedding without numbers", "is this model one for embeddings?");
   return static_cast<int64_t>(vectors.front().size());
 }
 
@@ -158,28 +170,33 @@ void capture_endpoint(const CaptureVerb& verb, CaptureRecipe& r, const Shard& sh
   Dataset data;
   if (r.about_texts()) {
     prompts = std::make_shared<const PromptFile>(r.texts.prompts);
-    if (shard.index >= prompts->size()) throw ConfigError(fmt::format("--shard {}: there are {} prompts", verb.shard, prompts->size()), "take fewer shards");
+    if (shard.index >= prompts->size())
+      throw ConfigError(fmt::format("--shard {}: there are {} prompts", verb.shard, prompts->size()), "take fewer shards");
   } else {
     data = rows_of(r, load_splits(r.data, r.run.seed.stream("data")), shard);
   }
   const auto plan_with = [&](int64_t size) {
-    return prompts ? text_plan(prompts, shard.rows(prompts->size()), endpoint, r.texts, r.signals, size) : classifier_plan(data, endpoint, r.signals);
+    return prompts ? text_plan(prompts, shard.rows(prompts->size()), endpoint, r.texts, r.signals, size)
+                   : classifier_plan(data, endpoint, r.signals);
   };
   std::unique_ptr<CapturePlan> plan = plan_with(0);
 
   if (verb.dry_run) {
     std::unique_ptr<ResponseCache> cache;
-    if (endpoint.cache_mode != "off" && file_exists(endpoint.cache)) cache = std::make_unique<ResponseCache>(endpoint.cache, CacheMode::read_write);
+    if (endpoint.cache_mode != "off" && file_exists(endpoint.cache))
+      cache = std::make_unique<ResponseCache>(endpoint.cache, CacheMode::read_write);
     std::shared_ptr<const SignalStore> held;
     if (file_exists(store)) held = SignalStore::open(store, Damaged::skip);
-    CaptureEstimate estimate = estimate_capture(*plan, endpoint, cache.get(), [&](int64_t id) { return held && held->has(id); }, r.capture.latency, verb.batch ? r.batch.price : 1);
+    CaptureEstimate estimate = estimate_capture(
+        *plan, endpoint, cache.get(), [&](int64_t id) { return held && held->has(id); }, r.capture.latency, verb.batch ? r.batch.price : 1);
     estimate.stored = held ? held->count() : 0;
     if (verb.batch) estimate.seconds = 3600 * r.batch.hours, estimate.bound = "the provider's batches, at the latest";
     return tell(verb, estimate, endpoint.allowance(), cache ? cache->spent(endpoint.budget) : Usage());
   }
 
   Asker asker(endpoint);
-  if (endpoint.cache_mode == "off") warn("endpoint.cache_mode is off: what a kill takes from an unfinished block of the store is asked and paid again");
+  if (endpoint.cache_mode == "off")
+    warn("endpoint.cache_mode is off: what a kill takes from an unfinished block of the store is asked and paid again");
   if (endpoint.api == "embeddings") plan = plan_with(embedding_size(r, store, *plan, asker));
   SignalWriter writer(store, plan->header(), r.signals.block_rows);
   for (const std::string& mended : writer.warnings()) warn(mended);
@@ -187,11 +204,14 @@ void capture_endpoint(const CaptureVerb& verb, CaptureRecipe& r, const Shard& sh
   Usage in_batches;
   if (verb.batch || file_exists(state)) {  // batches under way are paid for: they are collected even without --batch
     const Usage before = asker.cache().spent(endpoint.budget);
-    const std::string identity = hex_digest(plan->header().teacher + plan->header().data + plan->header().input.dump() + fmt::format("{}/{} {}", shard.index, shard.count, endpoint.items));
-    const BatchEnd end = ask_in_batches(endpoint, r.batch, asker.cache(), numbered(*plan, [&](int64_t id) { return writer.has(id); }),
-                                        [&](const Question& question, const json& body) { return plan->check(question, body); }, state, identity);
+    const std::string identity = hex_digest(plan->header().teacher + plan->header().data + plan->header().input.dump() +
+                                            fmt::format("{}/{} {}", shard.index, shard.count, endpoint.items));
+    const BatchEnd end = ask_in_batches(
+        endpoint, r.batch, asker.cache(), numbered(*plan, [&](int64_t id) { return writer.has(id); }),
+        [&](const Question& question, const json& body) { return plan->check(question, body); }, state, identity);
     const Usage after = asker.cache().spent(endpoint.budget);
-    in_batches = {after.calls - before.calls, after.prompt_tokens - before.prompt_tokens, after.completion_tokens - before.completion_tokens, after.money - before.money};
+    in_batches = {after.calls - before.calls, after.prompt_tokens - before.prompt_tokens,
+                  after.completion_tokens - before.completion_tokens, after.money - before.money};
     say(fmt::format("{} batches: {} of {} requests answered", end.batches, end.answered, end.sent));
   }
   CaptureEnd end = capture_over_wire(*plan, asker, writer);
@@ -209,14 +229,18 @@ void run(const CaptureVerb& verb) {
   const std::string store = store_path(verb, shard);
   check_store(verb, store);
   CaptureRecipe recipe = read_recipe(verb);
-  if (recipe.endpoint) capture_endpoint(verb, recipe, shard, store);
-  else capture_teacher(verb, recipe, shard, store);
+  if (recipe.endpoint)
+    capture_endpoint(verb, recipe, shard, store);
+  else
+    capture_teacher(verb, recipe, shard, store);
 }
 
 void merge(const CaptureVerb& verb) {
   const MergeSummary summary = merge_signal_stores(verb.parts, verb.out);
-  if (verb.json) print_json({{"store", verb.out}, {"rows", summary.rows}, {"repeated", summary.repeated}});
-  else print_text(fmt::format("{}: {} samples of {} stores\n", verb.out, with_commas(summary.rows), verb.parts.size()));
+  if (verb.json)
+    print_json({{"store", verb.out}, {"rows", summary.rows}, {"repeated", summary.repeated}});
+  else
+    print_text(fmt::format("{}: {} samples of {} stores\n", verb.out, with_commas(summary.rows), verb.parts.size()));
 }
 
 }  // namespace

@@ -23,11 +23,14 @@ void list(const DataOptions& options) {
   if (options.as_json) {
     json sets = json::array();
     for (const DataEntry& entry : known_data())
-      sets.push_back({{"name", entry.name}, {"kind", entry.kind}, {"about", entry.about}, {"licence", entry.licence}, {"found_at", entry.found_at}});
+      sets.push_back(
+          {{"name", entry.name}, {"kind", entry.kind}, {"about", entry.about}, {"licence", entry.licence}, {"found_at", entry.found_at}});
     return print_json(sets);
   }
   std::vector<TableRow> rows = {{"name", "kind", "", "where"}};
-  for (const DataEntry& entry : known_data()) rows.push_back({entry.name, entry.kind, entry.about, entry.found_at.empty() ? "not here: retort data fetch " + entry.name : entry.found_at});
+  for (const DataEntry& entry : known_data())
+    rows.push_back(
+        {entry.name, entry.kind, entry.about, entry.found_at.empty() ? "not here: retort data fetch " + entry.name : entry.found_at});
   print_text(text_table(rows, /*numbers=*/false) +
              "\nA path works like a name: a folder of IDX or CIFAR files, of images (one sub-folder a class), a .csv or .tsv file.\n"
              "Worlds take options: \"world:ring8,rows=5000,noise=0.1\".\n");
@@ -40,13 +43,16 @@ std::string summary_text(const json& summary) {
   if (summary.contains("path")) facts.push_back({"path", summary["path"]});
   facts.push_back({"rows", fmt::format("{} + {} test", summary["rows"].get<int64_t>(), summary["test_rows"].get<int64_t>())});
   if (summary["unlabelled"] != 0) facts.push_back({"unlabelled", summary["unlabelled"].dump()});
-  facts.push_back({"shape", fmt::format("[{}] {}", fmt::join(summary["shape"].get<std::vector<int64_t>>(), ", "), summary["type"].get<std::string>())});
+  facts.push_back(
+      {"shape", fmt::format("[{}] {}", fmt::join(summary["shape"].get<std::vector<int64_t>>(), ", "), summary["type"].get<std::string>())});
   if (summary.contains("range")) {
-    facts.push_back({"values", fmt::format("{} to {}, mean {:.4g}", number(summary["range"][0]), number(summary["range"][1]), fmt::join(summary["mean"].get<std::vector<double>>(), ", "))});
+    facts.push_back({"values", fmt::format("{} to {}, mean {:.4g}", number(summary["range"][0]), number(summary["range"][1]),
+                                           fmt::join(summary["mean"].get<std::vector<double>>(), ", "))});
   }
   facts.push_back({"first ids", fmt::format("{}", fmt::join(summary["first_ids"].get<std::vector<int64_t>>(), ", "))});
   const json extra = summary.value("extra", json::object());
-  for (const auto& [name, shape] : extra.items()) facts.push_back({"extra " + name, fmt::format("[{}]", fmt::join(shape.get<std::vector<int64_t>>(), ", "))});
+  for (const auto& [name, shape] : extra.items())
+    facts.push_back({"extra " + name, fmt::format("[{}]", fmt::join(shape.get<std::vector<int64_t>>(), ", "))});
   std::string text = text_table(facts, /*numbers=*/false);
 
   std::vector<TableRow> classes = {{"class", "rows", "test"}};
@@ -56,7 +62,8 @@ std::string summary_text(const json& summary) {
   std::vector<TableRow> columns = {{"column", "type", "missing", ""}};
   for (const json& column : summary["columns"])
     columns.push_back({column["name"], column["type"], column["missing"].dump(),
-                       column.contains("range") ? number(column["range"][0]) + " to " + number(column["range"][1]) : column["values"].dump() + " values"});
+                       column.contains("range") ? number(column["range"][0]) + " to " + number(column["range"][1])
+                                                : column["values"].dump() + " values"});
   return text + "\n" + text_table(columns, /*numbers=*/false);
 }
 
@@ -68,17 +75,22 @@ void show(const DataOptions& options) {
   const Source source = open_source(knobs, Seed(static_cast<uint64_t>(std::max<int64_t>(knobs.split_seed, 0))));
   json summary = summarise(source);
   if (!options.png.empty()) {
-    write_png_grid(options.png, sample_images(source, options.columns), source.train.spec.shape.size() == 4 ? source.train.spec.shape[0] : options.columns);
+    write_png_grid(options.png, sample_images(source, options.columns),
+                   source.train.spec.shape.size() == 4 ? source.train.spec.shape[0] : options.columns);
     summary["png"] = options.png;
   }
-  if (options.as_json) print_json(summary);
-  else print_text(summary_text(summary) + (options.png.empty() ? "" : "\nsamples: " + options.png + "\n"));
+  if (options.as_json)
+    print_json(summary);
+  else
+    print_text(summary_text(summary) + (options.png.empty() ? "" : "\nsamples: " + options.png + "\n"));
 }
 
 void fetch(const DataOptions& options) {
   const std::string place = fetch_data(options.source, options.folder.empty() ? cache_folder() : options.folder);
-  if (options.as_json) print_json({{"name", options.source}, {"found_at", place}});
-  else print_text(place + "\n");
+  if (options.as_json)
+    print_json({{"name", options.source}, {"found_at", place}});
+  else
+    print_text(place + "\n");
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ void run(const RecipeOptions& options, const std::string& verb) {
   std::vector<std::string> sets = options.sets;
   if (!options.dir.empty()) sets.push_back("run.dir=" + to_toml(options.dir));
   if (options.jobs > 0) sets.push_back(fmt::format("run.jobs={}", options.jobs));
-  const Finished finished = run_recipe(Recipe::load(find_named("recipe", "recipes", options.recipe), sets), verb, options.resume, options.quiet);
+  const Finished finished = run_recipe(Recipe::load(find_named("recipe", "recipes", options.recipe), sets), verb, options.resume,
+                                       options.quiet);
   if (!file_exists(finished.folder + "/run.json")) return;  // another rank's
   if (!options.no_report) write_report({finished.folder}, finished.folder + "/report.html");
   if (!options.quiet) say(fmt::format("run folder: {}", finished.folder));
@@ -48,7 +49,8 @@ void add_recipe_verb(CLI::App& app, const std::string& name, const std::string& 
   verb->add_option("--dir", options->dir, "run folder; runs/<date>-<name> unless given");
   if (many) {
     options->jobs = std::max(1u, std::thread::hardware_concurrency());
-    verb->add_option("--jobs", options->jobs, "runs at the same time, one thread each; one a core unless given")->check(CLI::Range(1, 1024));
+    verb->add_option("--jobs", options->jobs, "runs at the same time, one thread each; one a core unless given")
+        ->check(CLI::Range(1, 1024));
   }
   verb->add_flag("--resume", options->resume, "go on with the run in that folder");
   verb->add_flag("--no-report", options->no_report, "leave out report.html");
@@ -60,7 +62,11 @@ void add_recipe_verb(CLI::App& app, const std::string& name, const std::string& 
 }  // namespace
 
 void add_distill_verb(CLI::App& app) { add_recipe_verb(app, "distill", "Turn a teacher into a student, as a recipe says"); }
-void add_audit_verb(CLI::App& app) { add_recipe_verb(app, "audit", "Say what a model that you cannot open does, and how far the answer can be trusted"); }
-void add_study_verb(CLI::App& app) { add_recipe_verb(app, "study", "Study what distillation brings for your teachers, data and budget, and what to choose", /*many=*/true); }
+void add_audit_verb(CLI::App& app) {
+  add_recipe_verb(app, "audit", "Say what a model that you cannot open does, and how far the answer can be trusted");
+}
+void add_study_verb(CLI::App& app) {
+  add_recipe_verb(app, "study", "Study what distillation brings for your teachers, data and budget, and what to choose", /*many=*/true);
+}
 
 }  // namespace retort

@@ -95,7 +95,8 @@ Findings look() {
   found.fact("methods", std::to_string(methods().size()));
   look_at_data(found);
   if (const auto missing = missing_packages(); !missing.empty())
-    found.advice.push_back({fmt::format("packages that the build needs are missing: {}", fmt::join(missing, ", ")), fmt::format("apt-get install {}", fmt::join(missing, " "))});
+    found.advice.push_back({fmt::format("packages that the build needs are missing: {}", fmt::join(missing, ", ")),
+                            fmt::format("apt-get install {}", fmt::join(missing, " "))});
   return found;
 }
 

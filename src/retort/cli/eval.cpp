@@ -48,12 +48,15 @@ Dataset data_for(const EvalOptions& options, const InputSpec& input) {
   if (data.size() == 0) throw DataError(fmt::format("{}: the {} part is empty", knobs.source, options.part), "choose another with --part");
   const std::vector<int64_t> shape(data.inputs.sizes().begin() + 1, data.inputs.sizes().end());
   if (shape != input.shape)
-    throw DataError(fmt::format("{}: samples of shape [{}], and the model reads [{}]", knobs.source, fmt::join(shape, ", "), fmt::join(input.shape, ", ")),
+    throw DataError(fmt::format("{}: samples of shape [{}], and the model reads [{}]", knobs.source, fmt::join(shape, ", "),
+                                fmt::join(input.shape, ", ")),
                     "bring images to the model's size with --set data.resize=N");
   if (data.classes() != static_cast<int64_t>(input.classes.size()))
-    throw DataError(fmt::format("{}: {} classes, and the model decides between {}", knobs.source, data.classes(), input.classes.size()), "evaluate it on data with the same classes");
+    throw DataError(fmt::format("{}: {} classes, and the model decides between {}", knobs.source, data.classes(), input.classes.size()),
+                    "evaluate it on data with the same classes");
   if (!input.table.is_null() && data.spec.table != input.table)
-    throw DataError(fmt::format("{}: its columns are encoded in another way than the model's training rows", knobs.source), "give the table as a file: --data table.csv");
+    throw DataError(fmt::format("{}: its columns are encoded in another way than the model's training rows", knobs.source),
+                    "give the table as a file: --data table.csv");
   data.spec = input;
   return data;
 }
@@ -61,8 +64,13 @@ Dataset data_for(const EvalOptions& options, const InputSpec& input) {
 void run_detector(const EvalOptions& options, const Model& model, const Dataset& data) {
   if (!options.against.empty()) throw ConfigError("--against: detectors are scored alone", "evaluate the other one by itself");
   const AveragePrecision score = score_detector(model.net, data);
-  if (options.json) return print_json({{"run", options.run}, {"data", data.name}, {"samples", data.size()}, {"metrics", {{"ap", 100 * score.ap}, {"ap50", 100 * score.ap50}, {"ap75", 100 * score.ap75}}}});
-  print_text(fmt::format("{} on {} samples of {}\nAP {:.2f} %   AP50 {:.2f} %   AP75 {:.2f} %\n", options.run, data.size(), data.name, 100 * score.ap, 100 * score.ap50, 100 * score.ap75));
+  if (options.json)
+    return print_json({{"run", options.run},
+                       {"data", data.name},
+                       {"samples", data.size()},
+                       {"metrics", {{"ap", 100 * score.ap}, {"ap50", 100 * score.ap50}, {"ap75", 100 * score.ap75}}}});
+  print_text(fmt::format("{} on {} samples of {}\nAP {:.2f} %   AP50 {:.2f} %   AP75 {:.2f} %\n", options.run, data.size(), data.name,
+                         100 * score.ap, 100 * score.ap50, 100 * score.ap75));
 }
 
 void run(const EvalOptions& options) {
@@ -75,7 +83,8 @@ void run(const EvalOptions& options) {
   if (!options.against.empty()) {
     const Model other = load_model(options.against);
     if (other.net.input_shape() != model.net.input_shape() || other.net.outputs() != model.net.outputs())
-      throw DataError(fmt::format("{}: reads other inputs or decides between other classes than {}", options.against, options.run), "compare models of the same data");
+      throw DataError(fmt::format("{}: reads other inputs or decides between other classes than {}", options.against, options.run),
+                      "compare models of the same data");
     reference = predict_logits(other.net, prepare(data.inputs, other.input));
     card.add("against", reference, data, &other.net, 0, {}, /*with_latency=*/true);
   }

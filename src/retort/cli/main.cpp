@@ -23,7 +23,8 @@ void check_verb(const CLI::App& app, int count, char** words) {
   for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) verbs.push_back(verb->get_name());
   if (std::find(verbs.begin(), verbs.end(), words[1]) != verbs.end()) return;
   const std::string nearest = nearest_name(words[1], verbs);
-  throw ConfigError(fmt::format("there is no verb \"{}\"", words[1]), nearest.empty() ? "`retort --help` lists them" : fmt::format("did you mean `retort {}`?", nearest));
+  throw ConfigError(fmt::format("there is no verb \"{}\"", words[1]),
+                    nearest.empty() ? "`retort --help` lists them" : fmt::format("did you mean `retort {}`?", nearest));
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -35,8 +36,9 @@ int main(int count, char** words) {
   app.set_version_flag("--version", std::string("retort ") + kVersion);
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
-  for (const auto add : {add_distill_verb, add_capture_verb, add_cache_verb, add_serve_verb, add_audit_verb, add_study_verb, add_eval_verb, add_predict_verb, add_report_verb, add_methods_verb, add_prove_verb,
-                         add_golden_verb, add_data_verb, add_rank_teachers_verb, add_docs_verb, add_doctor_verb})
+  for (const auto add : {add_distill_verb, add_capture_verb, add_cache_verb, add_serve_verb, add_audit_verb, add_study_verb, add_eval_verb,
+                         add_predict_verb, add_report_verb, add_methods_verb, add_prove_verb, add_golden_verb, add_data_verb,
+                         add_rank_teachers_verb, add_docs_verb, add_doctor_verb})
     add(app);
   try {
     check_verb(app, count, words);
@@ -47,7 +49,8 @@ int main(int count, char** words) {
     return app.exit(wanted);
   } catch (const CLI::ParseError& error) {
     const auto used = app.get_subcommands();
-    return tell({first_line(error.what()), fmt::format("`retort {}--help` shows how it is used", used.empty() ? "" : used[0]->get_name() + " "), 2});
+    return tell({first_line(error.what()),
+                 fmt::format("`retort {}--help` shows how it is used", used.empty() ? "" : used[0]->get_name() + " "), 2});
   } catch (...) {
     return tell(current_failure());
   }

@@ -23,24 +23,31 @@ json method_json(const Method& method, const Evidence& evidence) {
   const MethodInfo& info = method.info;
   json knobs = json::array();
   for (const Knob& knob : method.knobs())
-    knobs.push_back({{"key", knob.name}, {"type", type_name(knob.initial)}, {"default", value_json(knob.initial)}, {"range", knob.range.text}, {"help", knob.help}});
+    knobs.push_back({{"key", knob.name},
+                     {"type", type_name(knob.initial)},
+                     {"default", value_json(knob.initial)},
+                     {"range", knob.range.text},
+                     {"help", knob.help}});
   json proofs = json::object();
   for (const json& section : evidence.sections) proofs[section["data"].get<std::string>()] = section["verdict"];
-  return {{"id", info.id}, {"family", info.family}, {"verb", info.verb}, {"system", info.paper_number}, {"idea", info.idea_line}, {"needs", to_string(info.needed)},
-          {"source", info.source_line}, {"knobs", knobs}, {"proof", proofs}};
+  return {{"id", info.id},          {"family", info.family},           {"verb", info.verb},          {"system", info.paper_number},
+          {"idea", info.idea_line}, {"needs", to_string(info.needed)}, {"source", info.source_line}, {"knobs", knobs},
+          {"proof", proofs}};
 }
 
 std::string method_text(const Method& method, const Evidence& evidence) {
   const MethodInfo& info = method.info;
   std::string text = fmt::format("{}: {}\n\n", info.id, info.idea_line);
-  std::vector<TableRow> facts = {{"family", info.family}, {"verb", "retort " + info.verb}, {"needs", to_string(info.needed) + " of the teacher"}};
+  std::vector<TableRow> facts = {
+      {"family", info.family}, {"verb", "retort " + info.verb}, {"needs", to_string(info.needed) + " of the teacher"}};
   if (!info.source_line.empty()) facts.push_back({"source", info.source_line});
   facts.push_back({"proof", proof_status(evidence)});
   text += text_table(facts, /*numbers=*/false);
   const std::vector<Knob> knobs = method.knobs();
   if (knobs.empty()) return text + "\nno knobs of its own\n";
   std::vector<TableRow> rows = {{"[knobs]", "default", "range", ""}};
-  for (const Knob& knob : knobs) rows.push_back({knob.name, to_toml(knob.initial), knob.range.text.empty() ? type_name(knob.initial) : knob.range.text, knob.help});
+  for (const Knob& knob : knobs)
+    rows.push_back({knob.name, to_toml(knob.initial), knob.range.text.empty() ? type_name(knob.initial) : knob.range.text, knob.help});
   return text + "\n" + text_table(rows, /*numbers=*/false);
 }
 
@@ -57,7 +64,8 @@ std::vector<const Method*> filtered(const MethodOptions& options) {
   const Access most = options.access.empty() ? Access::weights : access_from(options.access);
   std::vector<const Method*> found;
   for (const Method& method : methods())
-    if ((options.family.empty() || method.info.family == options.family) && (options.verb.empty() || method.info.verb == options.verb) && method.info.needed <= most)
+    if ((options.family.empty() || method.info.family == options.family) && (options.verb.empty() || method.info.verb == options.verb) &&
+        method.info.needed <= most)
       found.push_back(&method);
   return found;
 }
@@ -68,10 +76,13 @@ void list(const MethodOptions& options) {
   for (const Method* method : filtered(options)) {
     const Evidence evidence = load_evidence(method->info.id);
     if (options.as_json) all.push_back(method_json(*method, evidence));
-    rows.push_back({method->info.id, method->info.family, to_string(method->info.needed), method->info.verb, proof_status(evidence), method->info.idea_line});
+    rows.push_back({method->info.id, method->info.family, to_string(method->info.needed), method->info.verb, proof_status(evidence),
+                    method->info.idea_line});
   }
-  if (options.as_json) print_json(all);
-  else print_text(text_table(rows, /*numbers=*/false));
+  if (options.as_json)
+    print_json(all);
+  else
+    print_text(text_table(rows, /*numbers=*/false));
 }
 
 void list_nets(const MethodOptions& options) {
@@ -81,15 +92,19 @@ void list_nets(const MethodOptions& options) {
     all.push_back({{"form", form}, {"about", about}});
     rows.push_back({form, about});
   }
-  if (options.as_json) print_json(all);
-  else print_text(text_table(rows, /*numbers=*/false));
+  if (options.as_json)
+    print_json(all);
+  else
+    print_text(text_table(rows, /*numbers=*/false));
 }
 
 void show(const MethodOptions& options) {
   const Method& method = find_method(options.id);
   const Evidence evidence = load_evidence(options.id);
-  if (options.as_json) print_json(method_json(method, evidence));
-  else print_text(method_text(method, evidence));
+  if (options.as_json)
+    print_json(method_json(method, evidence));
+  else
+    print_text(method_text(method, evidence));
 }
 
 }  // namespace
@@ -99,7 +114,8 @@ void add_methods_verb(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("methods", "List the methods, or explain one");
   verb->add_option("id", options->id, "a method: what it does, needs, its knobs and its proof");
   verb->add_option("--family", options->family, "only methods of this family");
-  verb->add_option("--access", options->access, "only methods that work with a teacher that shows so much: hard_labels, topk, logits, features, weights");
+  verb->add_option("--access", options->access,
+                   "only methods that work with a teacher that shows so much: hard_labels, topk, logits, features, weights");
   verb->add_option("--verb", options->verb, "only methods of this verb");
   verb->add_flag("--nets", options->nets, "list the architectures that recipes can name instead");
   verb->add_flag("--json", options->as_json, "print JSON");

@@ -33,8 +33,10 @@ Samples table_samples(const std::vector<std::string>& given, const InputSpec& sp
   std::error_code failed;
   for (const std::string& input : given) {
     const bool file = std::filesystem::exists(input, failed) || input.find(',') == std::string::npos;
-    parts.push_back(file ? read_table_rows(input, spec) : prepare_table_rows(parse_csv(input, "\"" + input + "\"").rows, {}, spec, "\"" + input + "\""));
-    for (int64_t row = 0; row < parts.back().size(0); ++row) samples.names.push_back(file ? fmt::format("{} row {}", input, row + 1) : input);
+    parts.push_back(file ? read_table_rows(input, spec)
+                         : prepare_table_rows(parse_csv(input, "\"" + input + "\"").rows, {}, spec, "\"" + input + "\""));
+    for (int64_t row = 0; row < parts.back().size(0); ++row)
+      samples.names.push_back(file ? fmt::format("{} row {}", input, row + 1) : input);
   }
   samples.inputs = at::cat(parts);
   return samples;
@@ -64,20 +66,24 @@ void find_objects(const PredictOptions& options, const Model& model) {
       for (int64_t side = 0; side < 4; ++side) sides.push_back(box[side].item<double>());
       const double score = found[i].scores[k].item<double>();
       objects.push_back({{"class", name}, {"score", score}, {"box", sides}});
-      rows.push_back({samples.names[i], name, fmt::format("{:.1f}%", 100 * score), fmt::format("x {:.1f}-{:.1f}", sides[0], sides[2]), fmt::format("y {:.1f}-{:.1f}", sides[1], sides[3])});
+      rows.push_back({samples.names[i], name, fmt::format("{:.1f}%", 100 * score), fmt::format("x {:.1f}-{:.1f}", sides[0], sides[2]),
+                      fmt::format("y {:.1f}-{:.1f}", sides[1], sides[3])});
     }
     all.push_back({{"input", samples.names[i]}, {"objects", objects}});
     if (objects.empty()) rows.push_back({samples.names[i], "nothing", "", "", ""});
   }
-  if (options.json) print_json(all);
-  else print_text(text_table(rows, /*numbers=*/false));
+  if (options.json)
+    print_json(all);
+  else
+    print_text(text_table(rows, /*numbers=*/false));
 }
 
 void run(const PredictOptions& options) {
   const Model model = load_model(options.run);
   const InputSpec& spec = model.input;
   if (detected_classes(model.net) > 0) return find_objects(options, model);
-  if (!spec.images() && spec.table.is_null()) throw DataError(options.run + ": the model reads neither images nor table rows", "score it with `retort eval`");
+  if (!spec.images() && spec.table.is_null())
+    throw DataError(options.run + ": the model reads neither images nor table rows", "score it with `retort eval`");
   const Samples samples = spec.images() ? image_samples(options.inputs, spec) : table_samples(options.inputs, spec);
   const Tensor probabilities = predict_logits(model.net, samples.inputs).softmax(1);
   const auto [best, classes] = probabilities.topk(std::min<int64_t>(options.top, probabilities.size(1)), 1);
@@ -95,8 +101,10 @@ void run(const PredictOptions& options) {
     all.push_back({{"input", samples.names[static_cast<size_t>(i)]}, {"class", top[0]["class"]}, {"top", top}});
     rows.push_back(std::move(row));
   }
-  if (options.json) print_json(all);
-  else print_text(text_table(rows, /*numbers=*/false));
+  if (options.json)
+    print_json(all);
+  else
+    print_text(text_table(rows, /*numbers=*/false));
 }
 
 }  // namespace

@@ -39,7 +39,8 @@ void prove_smoke(const std::vector<Proof>& proofs, Tally& tally) {
 std::string why_no_evidence(const Proof& proof, const ProofOutcome& outcome, const ProofOptions& options) {
   if (!outcome.complete()) return "the proof is incomplete";
   if (!options.sets.empty()) return "--set changed the proof";
-  if (options.seeds > 0 && options.seeds < static_cast<int64_t>(proof.seeds.size())) return fmt::format("the proof asks for {} seeds", proof.seeds.size());
+  if (options.seeds > 0 && options.seeds < static_cast<int64_t>(proof.seeds.size()))
+    return fmt::format("the proof asks for {} seeds", proof.seeds.size());
   return {};
 }
 
@@ -59,15 +60,19 @@ void prove_fully(const std::vector<Proof>& proofs, const ProveOptions& options, 
 void run(ProveOptions options) {
   install_interrupt_handler();
   if (options.all) options.ids = shipped_names("proofs", ".toml");
-  if (options.ids.empty()) throw ConfigError("name at least one proof, or --all", fmt::format("there are: {}", fmt::join(shipped_names("proofs", ".toml"), ", ")));
+  if (options.ids.empty())
+    throw ConfigError("name at least one proof, or --all", fmt::format("there are: {}", fmt::join(shipped_names("proofs", ".toml"), ", ")));
   std::vector<Proof> proofs;  // all are read before the first one runs
   for (const std::string& id : options.ids) proofs.push_back(load_proof(id));
   Tally tally;
-  if (options.smoke) prove_smoke(proofs, tally);
-  else prove_fully(proofs, options, tally);
+  if (options.smoke)
+    prove_smoke(proofs, tally);
+  else
+    prove_fully(proofs, options, tally);
   if (options.json) print_json(tally.sections);
   if (!tally.incomplete.empty())
-    throw Error(fmt::format("incomplete: {}", fmt::join(tally.incomplete, ", ")), "the warnings above say which arm and seed failed; the same command runs only those again", 1);
+    throw Error(fmt::format("incomplete: {}", fmt::join(tally.incomplete, ", ")),
+                "the warnings above say which arm and seed failed; the same command runs only those again", 1);
 }
 
 }  // namespace
@@ -79,10 +84,13 @@ void add_prove_verb(CLI::App& app) {
   verb->add_option("ids", options->ids, "methods, or paths of proofs");
   verb->add_flag("--all", options->all, "every proof");
   verb->add_option("--seeds", options->proof.seeds, "how many seeds; as the proof says unless given")->check(CLI::Range(1, 1000));
-  verb->add_option("--seed-offset", options->proof.seed_offset, "added to every seed: another draw of the same proof")->check(CLI::NonNegativeNumber);
-  verb->add_option("--jobs", options->proof.jobs, "runs at the same time, one thread each; one a core unless given")->check(CLI::Range(1, 1024));
+  verb->add_option("--seed-offset", options->proof.seed_offset, "added to every seed: another draw of the same proof")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--jobs", options->proof.jobs, "runs at the same time, one thread each; one a core unless given")
+      ->check(CLI::Range(1, 1024));
   verb->add_option("--data", options->proof.data, "a data variant of the proof");
-  verb->add_option("--set", options->proof.sets, "a.b=c: set a key in every arm; may be repeated; no evidence is written")->allow_extra_args(false);
+  verb->add_option("--set", options->proof.sets, "a.b=c: set a key in every arm; may be repeated; no evidence is written")
+      ->allow_extra_args(false);
   verb->add_option("--evidence", options->evidence, "folder of evidence files")->capture_default_str();
   verb->add_flag("--smoke", options->smoke, "three steps of every arm: does it run?");
   verb->add_flag("--json", options->json, "print the results as JSON on stdout");

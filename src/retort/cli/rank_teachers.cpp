@@ -50,7 +50,8 @@ void print_table(const std::vector<Ranked>& ranked, const RankOptions& options, 
     rows.push_back(std::move(row));
   }
   print_text(text_table(rows, /*numbers=*/true));
-  print_text(fmt::format("\nby {} on {} labelled samples of {}; weight: what `distill-budget` would give each at power {:g}\n", options.by, probe.size(), probe.name, options.power));
+  print_text(fmt::format("\nby {} on {} labelled samples of {}; weight: what `distill-budget` would give each at power {:g}\n", options.by,
+                         probe.size(), probe.name, options.power));
   for (const auto& [name, about] : similarity_metrics()) print_text(fmt::format("  {:<7} {}\n", name, about));
 }
 
@@ -65,15 +66,22 @@ void run(const RankOptions& options) {
   std::vector<Ranked> ranked;
   std::vector<double> similarities;
   for (const std::string& candidate : options.candidates) ranked.push_back(judge(candidate, probe, seed));
-  std::stable_sort(ranked.begin(), ranked.end(), [&](const Ranked& a, const Ranked& b) { return a.similarity.at(options.by) > b.similarity.at(options.by); });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [&](const Ranked& a, const Ranked& b) { return a.similarity.at(options.by) > b.similarity.at(options.by); });
   for (const Ranked& one : ranked) similarities.push_back(one.similarity.at(options.by));
   const std::vector<double> weights = similarity_weights(similarities, options.power);
   for (size_t i = 0; i < ranked.size(); ++i) ranked[i].weight = weights[i];
-  if (similarities.front() <= 0) warn(fmt::format("no candidate is similar to the task: the best {} is {:.2f}", options.by, similarities.front()));
+  if (similarities.front() <= 0)
+    warn(fmt::format("no candidate is similar to the task: the best {} is {:.2f}", options.by, similarities.front()));
   if (!options.json) return print_table(ranked, options, probe);
   json all = json::array();
   for (const Ranked& one : ranked)
-    all.push_back({{"candidate", one.name}, {"about", one.about}, {"shows", one.access}, {"classes", one.classes}, {"similarity", one.similarity}, {"weight", one.weight}});
+    all.push_back({{"candidate", one.name},
+                   {"about", one.about},
+                   {"shows", one.access},
+                   {"classes", one.classes},
+                   {"similarity", one.similarity},
+                   {"weight", one.weight}});
   print_json({{"data", probe.name}, {"samples", probe.size()}, {"by", options.by}, {"candidates", all}});
 }
 
@@ -82,10 +90,16 @@ void run(const RankOptions& options) {
 void add_rank_teachers_verb(CLI::App& app) {
   auto options = std::make_shared<RankOptions>();
   CLI::App* verb = app.add_subcommand("rank-teachers", "Rank candidate teachers by how near their task is to yours, before any training");
-  verb->add_option("candidates", options->candidates, "run folders, .safetensors or TorchScript (.pt) files, or names of nets (drawn at random: a floor to stand above)")->required();
+  verb->add_option("candidates", options->candidates,
+                   "run folders, .safetensors or TorchScript (.pt) files, or names of nets (drawn at random: a floor to stand above)")
+      ->required();
   verb->add_option("--data", options->data, "your data: a name of `retort data list` or a path")->capture_default_str();
-  verb->add_option("--by", options->by, "the similarity that ranks")->check(CLI::IsMember(similarity_metric_names()))->capture_default_str();
-  verb->add_option("--probe", options->probe, "labelled samples, at most, that similarity is measured on")->check(CLI::Range(4, 1000000))->capture_default_str();
+  verb->add_option("--by", options->by, "the similarity that ranks")
+      ->check(CLI::IsMember(similarity_metric_names()))
+      ->capture_default_str();
+  verb->add_option("--probe", options->probe, "labelled samples, at most, that similarity is measured on")
+      ->check(CLI::Range(4, 1000000))
+      ->capture_default_str();
   verb->add_option("--power", options->power, "weights are similarity^power")->check(CLI::NonNegativeNumber)->capture_default_str();
   verb->add_option("--seed", options->seed, "seed of the splits and of the probe set")->capture_default_str();
   verb->add_option("--set", options->sets, "data.b=c: set a key of [data]; may be repeated")->allow_extra_args(false);

@@ -19,10 +19,14 @@ void add_report_verb(CLI::App& app) {
   verb->add_option("--out", options->out, "the page; RUN/report.html for one run, report.html for several unless given");
   verb->add_flag("--json", options->json, "print {\"report\": path} on stdout");
   verb->callback([options] {
-    const std::string out = !options->out.empty() ? options->out : options->runs.size() == 1 ? options->runs[0] + "/report.html" : "report.html";
+    const std::string out = !options->out.empty()       ? options->out
+                            : options->runs.size() == 1 ? options->runs[0] + "/report.html"
+                                                        : "report.html";
     write_report(options->runs, out);
-    if (options->json) print_json({{"report", out}});
-    else say("report: " + out);
+    if (options->json)
+      print_json({{"report", out}});
+    else
+      say("report: " + out);
   });
 }
 

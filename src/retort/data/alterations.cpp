@@ -7,7 +7,8 @@ namespace {
 
 void turn_into_labels(Dataset& data, Seed seed) {
   if (data.inputs.size(2) != data.inputs.size(3)) {
-    throw ConfigError(fmt::format("data.task: images of {}x{} pixels cannot be turned in place", data.inputs.size(2), data.inputs.size(3)), "bring them to a square with data.resize");
+    throw ConfigError(fmt::format("data.task: images of {}x{} pixels cannot be turned in place", data.inputs.size(2), data.inputs.size(3)),
+                      "bring them to a square with data.resize");
   }
   data.labels = turn_images(data, seed);
   data.spec.classes = {"upright", "quarter turn", "half turn", "three quarters"};
@@ -41,7 +42,12 @@ Dataset altered(Dataset data, const DataKnobs& knobs, Seed seed) {
   const bool turns = knobs.task == "rotation";
   if ((!turns && knobs.displace == 0 && !knobs.invert) || data.size() == 0) return data;
   if (data.inputs.dim() != 4 || data.inputs.scalar_type() != at::kByte) {
-    throw ConfigError(fmt::format("data.{}: {} holds no images", turns ? "task" : knobs.invert ? "invert" : "displace", data.name), "take the key out");
+    throw ConfigError(fmt::format("data.{}: {} holds no images",
+                                  turns          ? "task"
+                                  : knobs.invert ? "invert"
+                                                 : "displace",
+                                  data.name),
+                      "take the key out");
   }
   if (turns) turn_into_labels(data, seed);
   if (knobs.displace > 0) displace_images(data, knobs.displace, seed);

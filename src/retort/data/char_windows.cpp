@@ -38,7 +38,8 @@ bool is_chars(const std::string& source) { return source.rfind(kPrefix, 0) == 0;
 Dataset char_windows(std::string_view text, const std::string& alphabet, const CharKnobs& knobs) {
   std::array<float, 256> place{};
   for (size_t i = 0; i < alphabet.size(); ++i) place[static_cast<unsigned char>(alphabet[i])] = static_cast<float>(i);
-  const auto length = static_cast<int64_t>(text.size()), count = length > knobs.context ? (length - knobs.context - 1) / knobs.stride + 1 : 0;
+  const auto length = static_cast<int64_t>(text.size()),
+             count = length > knobs.context ? (length - knobs.context - 1) / knobs.stride + 1 : 0;
   Dataset data;
   data.inputs = at::empty({count, knobs.context}, at::kFloat);
   data.labels = at::empty({count}, at::kLong);
@@ -58,12 +59,18 @@ Source open_chars(const DataKnobs& knobs) {
   CharKnobs options;
   Knobs described = knobs_of(options);
   const std::string name = read_options(knobs.source, kPrefix, "text", described);
-  if (knobs.normalise != "none") throw ConfigError("data.normalise: characters are places in an alphabet, not measures, found \"" + knobs.normalise + "\"", "set data.normalise = \"none\"");
-  const std::string known = find_data(name + "/input.txt"), path = known.empty() ? name : known, text = read_file(path), alphabet = alphabet_of(text);
+  if (knobs.normalise != "none")
+    throw ConfigError("data.normalise: characters are places in an alphabet, not measures, found \"" + knobs.normalise + "\"",
+                      "set data.normalise = \"none\"");
+  const std::string known = find_data(name + "/input.txt"), path = known.empty() ? name : known, text = read_file(path),
+                    alphabet = alphabet_of(text);
   if (alphabet.size() < 2) throw DataError(path + ": fewer than two different characters", "there is nothing to guess");
   const auto cut = static_cast<size_t>((1 - kTestShare) * static_cast<double>(text.size()));
-  Source source{char_windows(std::string_view(text).substr(0, cut), alphabet, options), char_windows(std::string_view(text).substr(cut), alphabet, options), "chars", path};
-  if (source.test.size() == 0) throw DataError(fmt::format("{}: {} characters are too few for windows of {}", path, text.size(), options.context), "the last tenth must hold a window");
+  Source source{char_windows(std::string_view(text).substr(0, cut), alphabet, options),
+                char_windows(std::string_view(text).substr(cut), alphabet, options), "chars", path};
+  if (source.test.size() == 0)
+    throw DataError(fmt::format("{}: {} characters are too few for windows of {}", path, text.size(), options.context),
+                    "the last tenth must hold a window");
   source.test.ids += source.train.size();
   source.train.name = source.test.name = knobs.source;
   return source;

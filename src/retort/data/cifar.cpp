@@ -36,7 +36,8 @@ std::vector<std::string> class_names(const std::string& path, int64_t classes) {
       if (!line.empty()) names.push_back(line);
     }
     if (static_cast<int64_t>(names.size()) != classes)
-      throw DataError(fmt::format("{}: expected {} class names, one a line, found {}", path, classes, names.size()), "get the file again, or remove it");
+      throw DataError(fmt::format("{}: expected {} class names, one a line, found {}", path, classes, names.size()),
+                      "get the file again, or remove it");
     return names;
   }
   for (int64_t c = 0; c < classes; ++c) names.push_back(std::to_string(c));
@@ -63,8 +64,9 @@ Dataset joined(const std::vector<std::string>& files, int label_bytes, const std
 Dataset parse_cifar(std::string_view bytes, const std::string& name, int label_bytes, int64_t classes) {
   const int64_t record = label_bytes + kPixels, size = static_cast<int64_t>(bytes.size()), n = size / record;
   if (n == 0 || size % record)
-    throw DataError(fmt::format("{}: truncated at offset {}: expected whole records of {} bytes, found {} bytes after {} records", name, n * record, record,
-                                size % record, n), "the file is damaged or not a CIFAR binary; get it again");
+    throw DataError(fmt::format("{}: truncated at offset {}: expected whole records of {} bytes, found {} bytes after {} records", name,
+                                n * record, record, size % record, n),
+                    "the file is damaged or not a CIFAR binary; get it again");
   Dataset data;
   data.inputs = at::empty({n, 3, 32, 32}, at::kByte);
   data.labels = at::empty({n}, at::kLong);
@@ -74,7 +76,8 @@ Dataset parse_cifar(std::string_view bytes, const std::string& name, int label_b
     const char* at = bytes.data() + i * record;
     labels[i] = static_cast<unsigned char>(at[label_bytes - 1]);
     if (labels[i] >= classes)
-      throw DataError(fmt::format("{}: label out of range at offset {}: expected 0 to {}, found {}", name, i * record + label_bytes - 1, classes - 1, labels[i]),
+      throw DataError(fmt::format("{}: label out of range at offset {}: expected 0 to {}, found {}", name, i * record + label_bytes - 1,
+                                  classes - 1, labels[i]),
                       "the file is damaged or of another set; get it again");
     std::memcpy(pixels + i * kPixels, at + label_bytes, kPixels);
   }

@@ -25,8 +25,10 @@ class Fields {
   bool read(std::string& field) {
     field.clear();
     skip_blanks();
-    if (!done() && text_[at_] == '"') quoted(field);
-    else plain(field);
+    if (!done() && text_[at_] == '"')
+      quoted(field);
+    else
+      plain(field);
     if (done()) return true;
     if (text_[at_] == separator_) return ++at_, false;
     if (text_[at_] == '\r') ++at_;
@@ -44,7 +46,8 @@ class Fields {
   void plain(std::string& field) {
     const size_t begin = at_;
     while (!done() && !ends_field(text_[at_])) {
-      if (text_[at_] == '\0') throw DataError(fmt::format("{}:{}: a zero byte, expected text", name_, line_), "is this a table? expected CSV or TSV");
+      if (text_[at_] == '\0')
+        throw DataError(fmt::format("{}:{}: a zero byte, expected text", name_, line_), "is this a table? expected CSV or TSV");
       ++at_;
     }
     size_t end = at_;
@@ -53,8 +56,10 @@ class Fields {
   }
   void quoted(std::string& field) {
     const int64_t opened = line_;
-    for (++at_; ; ++at_) {
-      if (done()) throw DataError(fmt::format("{}:{}: a quote opens and never closes", name_, opened), "close it, or double quotes that belong to the text");
+    for (++at_;; ++at_) {
+      if (done())
+        throw DataError(fmt::format("{}:{}: a quote opens and never closes", name_, opened),
+                        "close it, or double quotes that belong to the text");
       if (text_[at_] == '"') {
         if (at_ + 1 >= text_.size() || text_[at_ + 1] != '"') break;
         ++at_;
@@ -65,7 +70,8 @@ class Fields {
     ++at_;
     skip_blanks();
     if (!done() && !ends_field(text_[at_]))
-      throw DataError(fmt::format("{}:{}: text after a closing quote: '{}'", name_, line_, text_[at_]), "double quotes that belong to the text");
+      throw DataError(fmt::format("{}:{}: text after a closing quote: '{}'", name_, line_, text_[at_]),
+                      "double quotes that belong to the text");
   }
 
   std::string_view text_;

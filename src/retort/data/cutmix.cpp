@@ -10,7 +10,7 @@ Cut draw_cut(const Tensor& ids, const ViewKnobs& knobs, const InputSpec& spec, S
     Dice dice(stream.stream("cut", static_cast<uint64_t>(ids.data_ptr<int64_t>()[i])));
     const double first = draw_gamma(knobs.cutmix, dice), second = draw_gamma(knobs.cutmix, dice);
     const double side = std::sqrt(first + second > 0 ? second / (first + second) : 0);  // of the box, as a share of the image's
-    const auto place = [&](int64_t length) {  // a box may stick out; what does is left away
+    const auto place = [&](int64_t length) {                                            // a box may stick out; what does is left away
       const int64_t extent = std::llround(side * static_cast<double>(length)), from = dice.below(length) - extent / 2;
       return std::pair{std::clamp<int64_t>(from, 0, length), std::clamp<int64_t>(from + extent, 0, length)};
     };

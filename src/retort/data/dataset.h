@@ -15,10 +15,10 @@ namespace retort {
 
 // How raw inputs become what a net reads. Fitted on the training rows, kept in config.json, so that `retort predict` prepares alike.
 struct InputSpec {
-  std::vector<int64_t> shape;             // [c,h,w] of images, [d] of prepared tables and of points, clips [t,c,h,w]
-  std::vector<double> mean, deviation;    // per channel (images, after scaling to [0,1]) or per dimension (points); empty: none
+  std::vector<int64_t> shape;           // [c,h,w] of images, [d] of prepared tables and of points, clips [t,c,h,w]
+  std::vector<double> mean, deviation;  // per channel (images, after scaling to [0,1]) or per dimension (points); empty: none
   std::vector<std::string> classes;
-  nlohmann::json table;                   // column encodings of a table (table.h); null for anything else
+  nlohmann::json table;  // column encodings of a table (table.h); null for anything else
   bool images() const { return shape.size() >= 3; }
   nlohmann::json to_json() const;
   static InputSpec from_json(const nlohmann::json& value, const std::string& where);  // throws DataError
@@ -26,12 +26,12 @@ struct InputSpec {
 
 struct Dataset {
   std::string name;
-  Tensor inputs;   // [n, …shape]; uint8 images (0-255) or float32
-  Tensor labels;   // [n] int64; -1 where unlabelled
-  Tensor ids;      // [n] int64, unique and stable: the row's position in its source (an official test part counts on after the training part)
-  TensorMap extra; // what a world knows beside the label, [n, …]: "boxes" [n,k,5] (x1,y1,x2,y2,class; class -1 pads), "masks",
-                   // "log_density", …; "clean_labels" of a training part with label noise; "fine_labels", the classes before data.merge;
-                   // "rotation", quarter turns of data.turn
+  Tensor inputs;  // [n, …shape]; uint8 images (0-255) or float32
+  Tensor labels;  // [n] int64; -1 where unlabelled
+  Tensor ids;  // [n] int64, unique and stable: the row's position in its source (an official test part counts on after the training part)
+  TensorMap extra;  // what a world knows beside the label, [n, …]: "boxes" [n,k,5] (x1,y1,x2,y2,class; class -1 pads), "masks",
+                    // "log_density", …; "clean_labels" of a training part with label noise; "fine_labels", the classes before data.merge;
+                    // "rotation", quarter turns of data.turn
   InputSpec spec;
   int64_t size() const { return inputs.defined() ? inputs.size(0) : 0; }
   int64_t classes() const { return static_cast<int64_t>(spec.classes.size()); }

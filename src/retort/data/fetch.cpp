@@ -17,7 +17,8 @@ namespace {
 bool is_archive(const std::string& file) { return file.size() > 7 && file.substr(file.size() - 7) == ".tar.gz"; }
 
 std::string by_hand(const KnownSet& set, const std::string& folder) {
-  return fmt::format("behind a proxy set https_proxy; or put {} into {} by hand", set.downloads.size() == 1 ? set.downloads[0].file : "its files", folder);
+  return fmt::format("behind a proxy set https_proxy; or put {} into {} by hand",
+                     set.downloads.size() == 1 ? set.downloads[0].file : "its files", folder);
 }
 
 // Checks the bytes against what is known of the file.
@@ -64,7 +65,8 @@ std::string get(const std::string& url, const Download& what, bool quiet) {
   curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, watch);
   curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &transfer);
   const CURLcode code = curl_easy_perform(curl.get());
-  if (code == CURLE_ABORTED_BY_CALLBACK) throw Interrupted("the download was interrupted", "nothing was written; run the same command again");
+  if (code == CURLE_ABORTED_BY_CALLBACK)
+    throw Interrupted("the download was interrupted", "nothing was written; run the same command again");
   if (code != CURLE_OK) throw DataError(fmt::format("cannot download {}: {}", url, *reason ? reason : curl_easy_strerror(code)));
   progress.finish();
   return std::move(transfer.bytes);
@@ -86,7 +88,9 @@ std::string download_bytes(const Download& what, bool quiet) {
 }
 
 void unpack_tar(std::string_view tar, const std::string& name, const std::string& folder) {
-  auto damaged = [&](size_t at, const std::string& what) { return DataError(fmt::format("{}: {} at offset {}", name, what, at), "the archive is damaged; get it again"); };
+  auto damaged = [&](size_t at, const std::string& what) {
+    return DataError(fmt::format("{}: {} at offset {}", name, what, at), "the archive is damaged; get it again");
+  };
   size_t at = 0;
   while (at < tar.size() && tar[at] != '\0') {  // a zero block ends the archive
     if (tar.size() - at < 512) throw damaged(at, "expected a header of 512 bytes");
@@ -101,7 +105,8 @@ void unpack_tar(std::string_view tar, const std::string& name, const std::string
     if (size > tar.size() - at) throw damaged(at, fmt::format("expected {} bytes of a file, found {}", size, tar.size() - at));
     const std::string path(header.data(), strnlen(header.data(), 100));
     const std::string file = std::filesystem::path(path).filename().string();
-    if ((header[156] == '0' || header[156] == '\0') && !file.empty() && file != "." && file != "..") write_file(folder + "/" + file, tar.substr(at, size));
+    if ((header[156] == '0' || header[156] == '\0') && !file.empty() && file != "." && file != "..")
+      write_file(folder + "/" + file, tar.substr(at, size));
     at += std::min<uint64_t>((size + 511) / 512 * 512, tar.size() - at);
   }
 }
@@ -114,7 +119,8 @@ std::string fetch_data(const std::string& name, const std::string& folder, bool 
       if (!known.downloads.empty()) names.push_back(known.name);
     if (set) throw ConfigError("data fetch: " + name + " is shipped with retort, there is nothing to download");
     const std::string near = nearest_name(name, names);
-    throw ConfigError("data fetch: no data set '" + name + "' to download", near.empty() ? fmt::format("known are {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
+    throw ConfigError("data fetch: no data set '" + name + "' to download",
+                      near.empty() ? fmt::format("known are {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
   }
   const std::filesystem::path place = std::filesystem::path(folder) / set->places[0];
   const std::string target = (place.has_extension() ? place.parent_path() : place).string();

@@ -15,7 +15,8 @@ struct IdxType {
   at::ScalarType type;
   size_t bytes;
 };
-constexpr IdxType kTypes[] = {{0x08, at::kByte, 1}, {0x09, at::kChar, 1}, {0x0B, at::kShort, 2}, {0x0C, at::kInt, 4}, {0x0D, at::kFloat, 4}, {0x0E, at::kDouble, 8}};
+constexpr IdxType kTypes[] = {{0x08, at::kByte, 1}, {0x09, at::kChar, 1},  {0x0B, at::kShort, 2},
+                              {0x0C, at::kInt, 4},  {0x0D, at::kFloat, 4}, {0x0E, at::kDouble, 8}};
 
 uint32_t big_endian(const char* p) {
   const auto* b = reinterpret_cast<const unsigned char*>(p);
@@ -40,10 +41,12 @@ Tensor parse_idx(std::string_view bytes, const std::string& name) {
     if (known.code == byte(2)) type = &known;
   const int dims = byte(3);
   if (byte(0) || byte(1) || !type || dims < 1 || dims > 8)
-    throw DataError(fmt::format("{}: wrong magic number at offset 0: expected 00 00 TYPE DIMENSIONS, found {:02x} {:02x} {:02x} {:02x}", name, byte(0),
-                                byte(1), byte(2), byte(3)), hint);
+    throw DataError(fmt::format("{}: wrong magic number at offset 0: expected 00 00 TYPE DIMENSIONS, found {:02x} {:02x} {:02x} {:02x}",
+                                name, byte(0), byte(1), byte(2), byte(3)),
+                    hint);
   const size_t header = 4 + 4 * static_cast<size_t>(dims);
-  if (bytes.size() < header) throw DataError(fmt::format("{}: the header of {} dimensions takes {} bytes, the file has {}", name, dims, header, bytes.size()), hint);
+  if (bytes.size() < header)
+    throw DataError(fmt::format("{}: the header of {} dimensions takes {} bytes, the file has {}", name, dims, header, bytes.size()), hint);
   std::vector<int64_t> shape;
   uint64_t needed = type->bytes;
   for (int d = 0; d < dims; ++d) {
@@ -54,8 +57,10 @@ Tensor parse_idx(std::string_view bytes, const std::string& name) {
     needed *= extent;
   }
   if (bytes.size() - header != needed)
-    throw DataError(fmt::format("{}: {} at offset {}: expected {} bytes of values, found {}", name, bytes.size() - header < needed ? "truncated" : "extra bytes",
-                                std::min<uint64_t>(bytes.size(), header + needed), needed, bytes.size() - header), hint);
+    throw DataError(fmt::format("{}: {} at offset {}: expected {} bytes of values, found {}", name,
+                                bytes.size() - header < needed ? "truncated" : "extra bytes",
+                                std::min<uint64_t>(bytes.size(), header + needed), needed, bytes.size() - header),
+                    hint);
   Tensor values = at::empty(shape, at::TensorOptions(type->type));
   if (!needed) return values;
   auto* out = static_cast<char*>(values.data_ptr());
@@ -72,13 +77,15 @@ Dataset read_idx_pair(const std::string& images, const std::string& labels, std:
   data.inputs = read_idx(images);
   const Tensor raw_labels = read_idx(labels);
   if (data.inputs.scalar_type() != at::kByte || data.inputs.dim() < 3 || data.inputs.dim() > 4)
-    throw DataError(fmt::format("{}: expected images of unsigned bytes in 3 or 4 dimensions, found {} dimensions", images, data.inputs.dim()));
+    throw DataError(
+        fmt::format("{}: expected images of unsigned bytes in 3 or 4 dimensions, found {} dimensions", images, data.inputs.dim()));
   if (data.inputs.numel() == 0) throw DataError(images + ": there is not one pixel in it", "the file is empty; get it again");
   if (raw_labels.scalar_type() != at::kByte || raw_labels.dim() != 1)
     throw DataError(fmt::format("{}: expected labels of unsigned bytes in 1 dimension, found {} dimensions", labels, raw_labels.dim()));
   if (raw_labels.size(0) != data.inputs.size(0))
-    throw DataError(fmt::format("{}: expected one label for each of the {} images, found {}", labels, data.inputs.size(0), raw_labels.size(0)),
-                    "images and labels are of different sets; get both again");
+    throw DataError(
+        fmt::format("{}: expected one label for each of the {} images, found {}", labels, data.inputs.size(0), raw_labels.size(0)),
+        "images and labels are of different sets; get both again");
   if (data.inputs.dim() == 3) data.inputs = data.inputs.unsqueeze(1);
   data.labels = raw_labels.to(at::kLong);
   data.ids = at::arange(data.labels.size(0), at::kLong);
@@ -87,8 +94,9 @@ Dataset read_idx_pair(const std::string& images, const std::string& labels, std:
   const auto label = data.labels.accessor<int64_t, 1>();
   for (int64_t i = 0; i < label.size(0); ++i)
     if (label[i] >= static_cast<int64_t>(classes.size()))
-      throw DataError(fmt::format("{}: label out of range at offset {}: expected 0 to {}, found {}", labels, 8 + i, classes.size() - 1, label[i]),
-                      "the file is damaged, or its class names are not all there");
+      throw DataError(
+          fmt::format("{}: label out of range at offset {}: expected 0 to {}, found {}", labels, 8 + i, classes.size() - 1, label[i]),
+          "the file is damaged, or its class names are not all there");
   data.spec.shape = data.inputs.sizes().slice(1).vec();
   data.spec.classes = std::move(classes);
   return data;

@@ -13,9 +13,11 @@ namespace {
 // One plane at a time keeps libtorch's [c,h,w] order and needs no interleaving.
 void scale_plane(const uint8_t* in, int64_t h, int64_t w, uint8_t* out, int64_t height, int64_t width) {
   // The largest centred part of the wanted proportions.
-  const int64_t part_h = std::max<int64_t>(1, std::min(h, w * height / width)), part_w = std::max<int64_t>(1, std::min(w, h * width / height));
+  const int64_t part_h = std::max<int64_t>(1, std::min(h, w * height / width)),
+                part_w = std::max<int64_t>(1, std::min(w, h * width / height));
   const cv::Mat whole(static_cast<int>(h), static_cast<int>(w), CV_8UC1, const_cast<uint8_t*>(in));
-  const cv::Mat part = whole(cv::Rect(static_cast<int>((w - part_w) / 2), static_cast<int>((h - part_h) / 2), static_cast<int>(part_w), static_cast<int>(part_h)));
+  const cv::Mat part = whole(
+      cv::Rect(static_cast<int>((w - part_w) / 2), static_cast<int>((h - part_h) / 2), static_cast<int>(part_w), static_cast<int>(part_h)));
   cv::Mat scaled(static_cast<int>(height), static_cast<int>(width), CV_8UC1, out);
   cv::resize(part, scaled, scaled.size(), 0, 0, height < part_h ? cv::INTER_AREA : cv::INTER_LINEAR);
 }
@@ -40,9 +42,12 @@ Tensor decode_image(std::string_view bytes, const std::string& name) {
   if (image.empty()) throw DataError(name + ": not a readable image", "expected a whole PNG or JPEG file; remove or replace it");
   if (image.depth() == CV_16U) image.convertTo(image, CV_8U, 1.0 / 257);
   if (image.depth() != CV_8U) throw DataError(name + ": expected 8 or 16 bits a colour", "save it as an 8-bit PNG");
-  if (image.channels() == 4) cv::cvtColor(image, image, cv::COLOR_BGRA2RGB);
-  else if (image.channels() == 3) cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
-  else if (image.channels() == 2) cv::extractChannel(image, image, 0);
+  if (image.channels() == 4)
+    cv::cvtColor(image, image, cv::COLOR_BGRA2RGB);
+  else if (image.channels() == 3)
+    cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
+  else if (image.channels() == 2)
+    cv::extractChannel(image, image, 0);
   if (!image.isContinuous()) image = image.clone();
   return at::from_blob(image.data, {image.rows, image.cols, image.channels()}, at::kByte).permute({2, 0, 1}).contiguous().clone();
 }
@@ -67,12 +72,17 @@ Tensor fit_images(const Tensor& images, int64_t height, int64_t width) {
 Tensor grey_images(const Tensor& images) {
   if (images.size(-3) != 3) return images;
   const Tensor wide = images.to(at::kFloat);
-  return (wide.select(-3, 0) * 0.299 + wide.select(-3, 1) * 0.587 + wide.select(-3, 2) * 0.114).round_().clamp_(0, 255).to(at::kByte).unsqueeze(-3);
+  return (wide.select(-3, 0) * 0.299 + wide.select(-3, 1) * 0.587 + wide.select(-3, 2) * 0.114)
+      .round_()
+      .clamp_(0, 255)
+      .to(at::kByte)
+      .unsqueeze(-3);
 }
 
 Tensor read_image(const std::string& path, const InputSpec& spec) {
   if (spec.shape.size() != 3)
-    throw DataError(path + ": the model does not read images", fmt::format("its input has {} dimension{}; images have 3", spec.shape.size(), spec.shape.size() == 1 ? "" : "s"));
+    throw DataError(path + ": the model does not read images",
+                    fmt::format("its input has {} dimension{}; images have 3", spec.shape.size(), spec.shape.size() == 1 ? "" : "s"));
   Tensor image = decode_image(read_file(path), path);
   if (spec.shape[0] == 1) image = grey_images(image);
   if (spec.shape[0] == 3 && image.size(0) == 1) image = image.expand({3, -1, -1}).contiguous();
@@ -83,10 +93,12 @@ Tensor read_image(const std::string& path, const InputSpec& spec) {
 
 std::string encode_png(const Tensor& image) {
   Tensor pixels = image.dim() == 2 ? image.unsqueeze(0) : image;
-  TORCH_CHECK(pixels.dim() == 3 && pixels.scalar_type() == at::kByte && (pixels.size(0) == 1 || pixels.size(0) == 3), "encode_png: expected [1 or 3, h, w] uint8");
+  TORCH_CHECK(pixels.dim() == 3 && pixels.scalar_type() == at::kByte && (pixels.size(0) == 1 || pixels.size(0) == 3),
+              "encode_png: expected [1 or 3, h, w] uint8");
   if (pixels.size(0) == 3) pixels = pixels.flip(0);  // OpenCV reads BGR
   pixels = pixels.permute({1, 2, 0}).contiguous();
-  const cv::Mat mat(static_cast<int>(pixels.size(0)), static_cast<int>(pixels.size(1)), CV_8UC(static_cast<int>(pixels.size(2))), pixels.data_ptr());
+  const cv::Mat mat(static_cast<int>(pixels.size(0)), static_cast<int>(pixels.size(1)), CV_8UC(static_cast<int>(pixels.size(2))),
+                    pixels.data_ptr());
   std::vector<uint8_t> png;
   cv::imencode(".png", mat, png);
   return std::string(png.begin(), png.end());
@@ -105,6 +117,8 @@ Tensor image_grid(const Tensor& images, int64_t columns) {
   return grid;
 }
 
-void write_png_grid(const std::string& path, const Tensor& images, int64_t columns) { write_file(path, encode_png(image_grid(images, columns))); }
+void write_png_grid(const std::string& path, const Tensor& images, int64_t columns) {
+  write_file(path, encode_png(image_grid(images, columns)));
+}
 
 }  // namespace retort

@@ -37,7 +37,8 @@ std::vector<std::string> sorted_entries(const std::string& folder, const std::fu
 }
 
 std::vector<std::string> class_folders(const std::string& folder) {
-  return sorted_entries(folder, [](const fs::directory_entry& entry) { return entry.is_directory() && entry.path().filename().string()[0] != '.'; });
+  return sorted_entries(
+      folder, [](const fs::directory_entry& entry) { return entry.is_directory() && entry.path().filename().string()[0] != '.'; });
 }
 
 std::vector<Labelled> list_images(const std::string& folder, const std::vector<std::string>& classes) {
@@ -50,11 +51,13 @@ std::vector<Labelled> list_images(const std::string& folder, const std::vector<s
       images.push_back({folder + "/" + name + "/" + file, label});
   }
   if (images.empty())
-    throw DataError(folder + ": no images in its sub-folders", "expected FOLDER/class/image.png (or .jpg); each class in a sub-folder of its own");
+    throw DataError(folder + ": no images in its sub-folders",
+                    "expected FOLDER/class/image.png (or .jpg); each class in a sub-folder of its own");
   return images;
 }
 
-Dataset read_part(const std::vector<Labelled>& files, const std::vector<std::string>& classes, int64_t resize, bool grey, int64_t first_id) {
+Dataset read_part(const std::vector<Labelled>& files, const std::vector<std::string>& classes, int64_t resize, bool grey,
+                  int64_t first_id) {
   std::vector<Tensor> images(files.size());
   at::parallel_for(0, static_cast<int64_t>(files.size()), 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -69,8 +72,9 @@ Dataset read_part(const std::vector<Labelled>& files, const std::vector<std::str
   for (size_t i = 0; i < images.size(); ++i) {
     channels = std::max(channels, images[i].size(0));
     if (images[i].size(1) != h || images[i].size(2) != w)
-      throw DataError(fmt::format("{}: is {}x{} pixels, {} is {}x{}", files[i].path, images[i].size(2), images[i].size(1), files[0].path, w, h),
-                      "set data.resize to bring all images to one size");
+      throw DataError(
+          fmt::format("{}: is {}x{} pixels, {} is {}x{}", files[i].path, images[i].size(2), images[i].size(1), files[0].path, w, h),
+          "set data.resize to bring all images to one size");
   }
   Dataset data;
   data.inputs = at::empty({static_cast<int64_t>(images.size()), channels, h, w}, at::kByte);
@@ -102,7 +106,8 @@ ImageFolderParts read_image_folder(const std::string& folder, int64_t resize, bo
   parts.test = read_part(list_images(test, classes), classes, resize, grey, parts.train.size());
   if (parts.test.spec.shape != parts.train.spec.shape) {
     if (parts.test.spec.shape[1] != parts.train.spec.shape[1] || parts.test.spec.shape[2] != parts.train.spec.shape[2])
-      throw DataError(test + ": its images are of another size than the training images", "set data.resize to bring all images to one size");
+      throw DataError(test + ": its images are of another size than the training images",
+                      "set data.resize to bring all images to one size");
     const bool colour = parts.train.spec.shape[0] == 3;  // the training part says what the net reads
     parts.test.inputs = colour ? parts.test.inputs.expand({-1, 3, -1, -1}).contiguous() : grey_images(parts.test.inputs);
     parts.test.spec.shape = parts.train.spec.shape;

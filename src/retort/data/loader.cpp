@@ -16,19 +16,24 @@ int64_t float_bytes(const Dataset& data) { return data.size() ? data.inputs.nume
 }  // namespace
 
 void ViewKnobs::describe(Knobs& knobs) {
-  knobs("policy", policy, "what the teacher sees: same (the student's view), independent (a view of its own), fixed (the clean input), or fixed-ensemble "
-        "(a few views chosen once, their answers averaged)", one_of({"same", "independent", "fixed", "fixed-ensemble"}));
+  knobs("policy", policy,
+        "what the teacher sees: same (the student's view), independent (a view of its own), fixed (the clean input), or fixed-ensemble "
+        "(a few views chosen once, their answers averaged)",
+        one_of({"same", "independent", "fixed", "fixed-ensemble"}));
   knobs("crops", crops, "fixed-ensemble: how many views of a sample the teacher's answer is averaged over", at_least(1));
   knobs("flip", flip, "mirror left and right with probability one half");
   knobs("shift", shift, "move by up to so many pixels each way, filled with black", at_least(0));
   knobs("crop_padding", crop_padding, "pad with so many black pixels and crop the size back at a random place", at_least(0));
-  knobs("crop_area", crop_area, "crop a random part of at least this share of the area and bring it back to size; 1 for none", between(0.01, 1));
+  knobs("crop_area", crop_area, "crop a random part of at least this share of the area and bring it back to size; 1 for none",
+        between(0.01, 1));
   knobs("cutout", cutout, "blank a square of this side at a random place; 0 for none", at_least(0));
   knobs("noise", noise, "standard deviation of Gaussian noise, in units of the prepared inputs", at_least(0));
   knobs("mixup", mixup, "mix images within the batch: the concentration of the Beta or Dirichlet weights; 0 for none", at_least(0));
-  knobs("cutmix", cutmix, "put a box of another image of the batch into each: the concentration of the Beta law of its area; 0 for none", at_least(0));
+  knobs("cutmix", cutmix, "put a box of another image of the batch into each: the concentration of the Beta law of its area; 0 for none",
+        at_least(0));
   knobs("mixup_images", mixup_images, "how many images are mixed into one", at_least(2));
-  knobs("mixup_weights", mixup_weights, "beta (two images) or dirichlet (any number, the own image heaviest)", one_of({"beta", "dirichlet"}));
+  knobs("mixup_weights", mixup_weights, "beta (two images) or dirichlet (any number, the own image heaviest)",
+        one_of({"beta", "dirichlet"}));
 }
 
 bool ViewKnobs::random() const { return flip || shift > 0 || crop_padding > 0 || crop_area < 1 || cutout > 0 || noise > 0 || mixes(); }
@@ -39,15 +44,15 @@ struct Loader::Body {
   ViewKnobs views;
   Seed seed;
   int64_t rank, ranks;
-  int64_t rows = 0;   // of an epoch, over all ranks
+  int64_t rows = 0;             // of an epoch, over all ranks
   Tensor labelled, unlabelled;  // positions, where batches are put together of both
-  Tensor prepared;    // [n, …] float32; undefined for large sets
+  Tensor prepared;              // [n, …] float32; undefined for large sets
 
   // The epoch under way.
   Seed epoch_seed;
-  Tensor order;                      // [rows] int64 positions, all ranks
-  Tensor own;                        // [rows / ranks] the positions of this rank
-  Tensor ids, labels, inputs;        // in the order of `own`; inputs only when they lie in that order already
+  Tensor order;                // [rows] int64 positions, all ranks
+  Tensor own;                  // [rows / ranks] the positions of this rank
+  Tensor ids, labels, inputs;  // in the order of `own`; inputs only when they lie in that order already
   int64_t step = 0;
   std::unique_ptr<Prefetch> prefetch;
 
@@ -68,7 +73,9 @@ struct Loader::Body {
     const Tensor has_label = data.labels >= 0;
     if (knobs.labelled == 0 || has_label.all().item<bool>() || !has_label.any().item<bool>()) return;
     if (knobs.labelled >= knobs.batch) {
-      throw ConfigError(fmt::format("train.labelled: {} labelled samples leave no room for others in a batch of {}", knobs.labelled, knobs.batch), "lower train.labelled or raise train.batch");
+      throw ConfigError(
+          fmt::format("train.labelled: {} labelled samples leave no room for others in a batch of {}", knobs.labelled, knobs.batch),
+          "lower train.labelled or raise train.batch");
     }
     labelled = at::nonzero(has_label).squeeze(1);
     unlabelled = at::nonzero(has_label.logical_not()).squeeze(1);
@@ -77,7 +84,8 @@ struct Loader::Body {
   }
 
   Tensor mixed_order() const {
-    const int64_t others = unlabelled.size(0) / ranks * ranks, room = global_batch() - labelled_per_step(), steps_all = (others + room - 1) / room;
+    const int64_t others = unlabelled.size(0) / ranks * ranks, room = global_batch() - labelled_per_step(),
+                  steps_all = (others + room - 1) / room;
     const Tensor pass = unlabelled.index_select(0, shuffled(unlabelled.size(0), "order"));
     Tensor rounds;
     for (uint64_t round = 0; !rounds.defined() || rounds.size(0) < steps_all * labelled_per_step(); ++round) {
@@ -122,10 +130,13 @@ struct Loader::Body {
     const Tensor everyone = order.slice(0, first, std::min(first + global_batch(), rows));
     const Tensor all_ids = ranks == 1 ? own_ids : data.ids.index_select(0, everyone);
     const Tensor all = random_views(ranks == 1 ? clean : gather(everyone), all_ids, views, data.spec, stream);
-    const auto own_share = [&](const Tensor& rows_of_all) { return ranks == 1 ? rows_of_all : rows_of_all.slice(0, rank, all_ids.size(0), ranks).contiguous(); };
+    const auto own_share = [&](const Tensor& rows_of_all) {
+      return ranks == 1 ? rows_of_all : rows_of_all.slice(0, rank, all_ids.size(0), ranks).contiguous();
+    };
     const Tensor all_labels = data.labels.index_select(0, everyone);
     if (views.cutmix > 0) {
-      if (all_ids.size(0) < 2) return {all, at::one_hot(all_labels.clamp_min(0), data.classes()).to(at::kFloat) * (all_labels >= 0).unsqueeze(1)};
+      if (all_ids.size(0) < 2)
+        return {all, at::one_hot(all_labels.clamp_min(0), data.classes()).to(at::kFloat) * (all_labels >= 0).unsqueeze(1)};
       Cut cut = draw_cut(all_ids, views, data.spec, stream);
       cut = {{own_share(cut.mix.partners), own_share(cut.mix.weights)}, own_share(cut.boxes)};
       return {cut_inputs(all, cut), mix_labels(all_labels, cut.mix, data.classes())};
@@ -150,8 +161,10 @@ struct Loader::Body {
     View seen = view("student", at, batch.clean, batch.ids);
     batch.inputs = std::move(seen.inputs);
     batch.targets = std::move(seen.targets);
-    if (views.policy == "same") batch.teacher_inputs = batch.inputs;
-    else batch.teacher_inputs = views.fixed() ? batch.clean : view("teacher", at, batch.clean, batch.ids).inputs;
+    if (views.policy == "same")
+      batch.teacher_inputs = batch.inputs;
+    else
+      batch.teacher_inputs = views.fixed() ? batch.clean : view("teacher", at, batch.clean, batch.ids).inputs;
     return batch;
   }
 };

@@ -34,7 +34,8 @@ struct Batch {
 struct LoaderKnobs {
   int64_t batch = 64;
   bool shuffle = true, drop_last = false;
-  int64_t labelled = 0;  // rows of every batch that have labels, drawn again and again, where the data have unlabelled ones too; 0: as they come
+  int64_t labelled =
+      0;  // rows of every batch that have labels, drawn again and again, where the data have unlabelled ones too; 0: as they come
   int64_t workers = 0;  // threads that prepare batches ahead; 0: in the caller
 };
 
@@ -45,9 +46,9 @@ class Loader {
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
-  int64_t steps() const;                            // batches an epoch
+  int64_t steps() const;                              // batches an epoch
   void begin(int64_t epoch, int64_t first_step = 0);  // resumable in the middle of an epoch
-  bool next(Batch& batch);                          // false at the end of the epoch
+  bool next(Batch& batch);                            // false at the end of the epoch
 
  private:
   struct Body;

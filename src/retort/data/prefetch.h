@@ -17,7 +17,7 @@ class Prefetch {
  public:
   // Makes steps [first, last) with `workers` threads, at most two batches a worker ahead. `make` runs in several threads at once.
   Prefetch(int64_t first, int64_t last, int64_t workers, std::function<Batch(int64_t step)> make);
-  ~Prefetch();  // waits for the batches that are being made
+  ~Prefetch();   // waits for the batches that are being made
   Batch next();  // the next step in order; rethrows what `make` threw for it. Not to be called more than last - first times.
 
  private:

@@ -37,7 +37,8 @@ std::string idx_images(const std::string& folder, const std::vector<std::string>
 
 Dataset idx_part(const std::string& images, const std::vector<std::string>& classes) {
   const std::string labels = idx_labels_beside(images);
-  if (labels.empty()) throw DataError(images + ": its labels file is missing", "expected it beside the images, named alike with 'labels' and 'idx1'");
+  if (labels.empty())
+    throw DataError(images + ": its labels file is missing", "expected it beside the images, named alike with 'labels' and 'idx1'");
   return read_idx_pair(images, labels, classes);
 }
 
@@ -46,19 +47,23 @@ Source idx_source(const std::string& train, const std::string& test, const std::
   if (test.empty()) return source;
   source.test = idx_part(test, source.train.spec.classes);
   source.test.ids += source.train.size();
-  if (source.test.spec.shape != source.train.spec.shape) throw DataError(test + ": its images are of another size than the training images", "get both files again");
+  if (source.test.spec.shape != source.train.spec.shape)
+    throw DataError(test + ": its images are of another size than the training images", "get both files again");
   return source;
 }
 
 bool has_ending(std::string path, const std::vector<std::string>& endings) {
   if (path.size() > 3 && path.substr(path.size() - 3) == ".gz") path.resize(path.size() - 3);
-  return std::any_of(endings.begin(), endings.end(), [&](const std::string& e) { return path.size() > e.size() && path.compare(path.size() - e.size(), e.size(), e) == 0; });
+  return std::any_of(endings.begin(), endings.end(), [&](const std::string& e) {
+    return path.size() > e.size() && path.compare(path.size() - e.size(), e.size(), e) == 0;
+  });
 }
 
 Source path_source(const std::string& path, const DataKnobs& knobs, const KnownSet* known) {
   const auto classes = known ? known->classes : std::vector<std::string>{};
   if (fs::is_directory(path)) {
-    if (const auto train = idx_images(path, {"train-", ""}); !train.empty()) return idx_source(train, idx_images(path, {"t10k-", "test-"}), classes);
+    if (const auto train = idx_images(path, {"train-", ""}); !train.empty())
+      return idx_source(train, idx_images(path, {"t10k-", "test-"}), classes);
     if (is_text_folder(path)) return {read_text_folder(path, knobs.text_features), {}, "texts", {}};
     if (is_cifar_folder(path)) {
       CifarParts parts = read_cifar(path);
@@ -69,7 +74,8 @@ Source path_source(const std::string& path, const DataKnobs& knobs, const KnownS
   }
   if (path.find("images") != std::string::npos && path.find("idx") != std::string::npos) return idx_source(path, {}, classes);
   if (!known && !has_ending(path, {".csv", ".tsv", ".data", ".txt"}))
-    throw DataError(path + ": not a data set: expected a folder, an IDX images file, .csv or .tsv", "`retort data list` shows what can be used by name");
+    throw DataError(path + ": not a data set: expected a folder, an IDX images file, .csv or .tsv",
+                    "`retort data list` shows what can be used by name");
   TableOptions options{knobs.label, knobs.header, knobs.columns, knobs.missing, {}, {}};
   if (known) {
     options.names = known->names;
@@ -92,13 +98,17 @@ Source open_source(const DataKnobs& knobs, Seed seed) {
   const std::string& name = knobs.source;
   if (is_world(name)) {
     if (knobs.resize && name.rfind("world:textures", 0) == 0) return make_world(fmt::format("{},size={}", name, knobs.resize), seed);
-    if (knobs.resize) throw ConfigError("data.resize: a world has the size it is made with, found " + std::to_string(knobs.resize), "write it into the source: \"" + name + ",size=" + std::to_string(knobs.resize) + "\"");
+    if (knobs.resize)
+      throw ConfigError("data.resize: a world has the size it is made with, found " + std::to_string(knobs.resize),
+                        "write it into the source: \"" + name + ",size=" + std::to_string(knobs.resize) + "\"");
     return make_world(name, seed);
   }
   if (is_chars(name)) return open_chars(knobs);
   const KnownSet* known = find_known(name);
   const std::string path = known ? found_place(*known) : name;
-  if (known && path.empty()) throw DataError("the data set " + name + " is not on this machine", "`retort data fetch " + name + "` downloads it; $RETORT_DATA names a folder that has it");
+  if (known && path.empty())
+    throw DataError("the data set " + name + " is not on this machine",
+                    "`retort data fetch " + name + "` downloads it; $RETORT_DATA names a folder that has it");
   if (!known && !fs::exists(path)) {
     std::vector<std::string> names = world_names();
     for (const auto& set : known_sets()) names.push_back(set.name);

@@ -20,7 +20,7 @@ struct KnownSet {
   std::string name, kind, about, licence;
   std::vector<std::string> places;  // folders or files, relative to a data folder; the first is where `fetch` puts it
   std::vector<Download> downloads;
-  std::string label;                           // tables: as in [data], used where the recipe says nothing
+  std::string label;  // tables: as in [data], used where the recipe says nothing
   std::vector<std::string> columns, names, classes;
 };
 const std::vector<KnownSet>& known_sets();

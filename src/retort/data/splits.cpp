@@ -26,7 +26,8 @@ Dataset of_classes(const Dataset& data, const std::vector<int64_t>& classes) {
   std::vector<int64_t> renamed(static_cast<size_t>(data.classes()), -2);
   std::vector<std::string> names;
   for (int64_t c : classes) {
-    if (c >= data.classes()) throw ConfigError(fmt::format("data.classes: {} has classes 0 to {}, found {}", data.name, data.classes() - 1, c));
+    if (c >= data.classes())
+      throw ConfigError(fmt::format("data.classes: {} has classes 0 to {}, found {}", data.name, data.classes() - 1, c));
     if (renamed[static_cast<size_t>(c)] != -2) throw ConfigError(fmt::format("data.classes: class {} is given twice", c));
     renamed[static_cast<size_t>(c)] = static_cast<int64_t>(names.size());
     names.push_back(data.spec.classes[static_cast<size_t>(c)]);
@@ -47,7 +48,8 @@ Dataset of_classes(const Dataset& data, const std::vector<int64_t>& classes) {
 Dataset merged(Dataset data, const std::vector<int64_t>& merge) {
   if (merge.empty() || !data.size()) return data;
   if (static_cast<int64_t>(merge.size()) != data.classes())
-    throw ConfigError(fmt::format("data.merge: expected one entry for each of {} classes, found {}", data.classes(), merge.size()), "entry c says which class c becomes part of");
+    throw ConfigError(fmt::format("data.merge: expected one entry for each of {} classes, found {}", data.classes(), merge.size()),
+                      "entry c says which class c becomes part of");
   const int64_t groups = *std::max_element(merge.begin(), merge.end()) + 1;
   std::vector<std::string> names(static_cast<size_t>(groups));
   for (size_t c = 0; c < merge.size(); ++c) {
@@ -55,7 +57,8 @@ Dataset merged(Dataset data, const std::vector<int64_t>& merge) {
     name += (name.empty() ? "" : "+") + data.spec.classes[c];
   }
   for (size_t g = 0; g < names.size(); ++g)
-    if (names[g].empty()) throw ConfigError(fmt::format("data.merge: no class becomes part of {}", g), "number the new classes 0, 1, … without a gap");
+    if (names[g].empty())
+      throw ConfigError(fmt::format("data.merge: no class becomes part of {}", g), "number the new classes 0, 1, … without a gap");
   data.extra["fine_labels"] = data.labels;
   data.labels = data.labels.clone();
   int64_t* label = data.labels.data_ptr<int64_t>();
@@ -76,8 +79,9 @@ Parts cut(const Rows& order, const DataKnobs& knobs, bool official_test, const s
   if (!official_test && !test) test = knobs.train ? n - knobs.train - knobs.validation : n / 4;
   const int64_t train = knobs.train ? knobs.train : n - test - knobs.validation;
   if (train < 1 || (!official_test && test < 1) || train + knobs.validation + test > n)
-    throw ConfigError(fmt::format("data: {} has {} labelled rows{}; train = {}, validation = {}{} leave none for the rest or ask for more", name, n,
-                                  official_test ? " beside its test part" : "", knobs.train, knobs.validation, official_test ? "" : fmt::format(", test = {}", knobs.test)),
+    throw ConfigError(fmt::format("data: {} has {} labelled rows{}; train = {}, validation = {}{} leave none for the rest or ask for more",
+                                  name, n, official_test ? " beside its test part" : "", knobs.train, knobs.validation,
+                                  official_test ? "" : fmt::format(", test = {}", knobs.test)),
                       "0 takes all that is left; a world is made as large as its rows= says");
   Parts parts;
   const auto at = order.begin();
@@ -95,14 +99,18 @@ void thin_labels(Parts& parts, const Dataset& data, const DataKnobs& knobs) {
   Rows kept;
   if (knobs.labels_per_class) {
     std::vector<int64_t> count(static_cast<size_t>(data.classes()));
-    for (int64_t row : parts.train) (count[static_cast<size_t>(label[row])]++ < knobs.labels_per_class ? kept : parts.unlabelled).push_back(row);
+    for (int64_t row : parts.train)
+      (count[static_cast<size_t>(label[row])]++ < knobs.labels_per_class ? kept : parts.unlabelled).push_back(row);
     for (size_t c = 0; c < count.size(); ++c)
       if (count[c] < knobs.labels_per_class)
-        throw ConfigError(fmt::format("data.labels_per_class: class '{}' has {} training rows, found {}", data.spec.classes[c], count[c], knobs.labels_per_class),
+        throw ConfigError(fmt::format("data.labels_per_class: class '{}' has {} training rows, found {}", data.spec.classes[c], count[c],
+                                      knobs.labels_per_class),
                           "ask for fewer, or raise data.train");
   } else {
     const auto keep = static_cast<int64_t>(std::llround(knobs.label_fraction * static_cast<double>(parts.train.size())));
-    if (keep < 1) throw ConfigError(fmt::format("data.label_fraction: {} of {} training rows leaves no label", knobs.label_fraction, parts.train.size()));
+    if (keep < 1)
+      throw ConfigError(
+          fmt::format("data.label_fraction: {} of {} training rows leaves no label", knobs.label_fraction, parts.train.size()));
     kept.assign(parts.train.begin(), parts.train.begin() + keep);
     parts.unlabelled.insert(parts.unlabelled.end(), parts.train.begin() + keep, parts.train.end());
   }
@@ -125,7 +133,8 @@ void flip_labels(Dataset& data, double share, Seed seed) {
 void turn_beside_labels(Dataset& data, Seed seed) {
   if (!data.size()) return;
   if (data.spec.shape.size() != 3 || data.spec.shape[1] != data.spec.shape[2])
-    throw ConfigError(fmt::format("data.turn: needs square images, {} has rows [{}]", data.name, fmt::join(data.spec.shape, ",")), "set data.resize, or take the key out");
+    throw ConfigError(fmt::format("data.turn: needs square images, {} has rows [{}]", data.name, fmt::join(data.spec.shape, ",")),
+                      "set data.resize, or take the key out");
   data.extra["rotation"] = turn_images(data, seed);
 }
 
@@ -177,22 +186,28 @@ void check_columns(const nlohmann::json& raw, const nlohmann::json& fitted, cons
   const auto& found = raw.at("columns");
   const auto& expected = fitted.at("columns");
   const std::string hint = "give the table with the columns that the teacher was trained on";
-  if (found.size() != expected.size()) throw DataError(fmt::format("{}: {} columns, and the teacher reads {}", name, found.size(), expected.size()), hint);
-  const auto is = [](const nlohmann::json& column) { return fmt::format("'{}' ({})", column.at("name").get<std::string>(), column.at("type").get<std::string>()); };
+  if (found.size() != expected.size())
+    throw DataError(fmt::format("{}: {} columns, and the teacher reads {}", name, found.size(), expected.size()), hint);
+  const auto is = [](const nlohmann::json& column) {
+    return fmt::format("'{}' ({})", column.at("name").get<std::string>(), column.at("type").get<std::string>());
+  };
   for (size_t c = 0; c < found.size(); ++c) {
-    if (is(found[c]) != is(expected[c])) throw DataError(fmt::format("{}: column {} is {}, and the teacher reads {}", name, c + 1, is(found[c]), is(expected[c])), hint);
+    if (is(found[c]) != is(expected[c]))
+      throw DataError(fmt::format("{}: column {} is {}, and the teacher reads {}", name, c + 1, is(found[c]), is(expected[c])), hint);
   }
 }
 
 // The preparation as `reads` has it, for inputs like those of `raw`.
 InputSpec adopted(InputSpec raw, const InputSpec& reads, const std::string& name) {
   if (raw.table.is_null() != reads.table.is_null()) {
-    throw DataError(fmt::format("{}: {}, and the teacher reads {}", name, raw.table.is_null() ? "not a table" : "a table", reads.table.is_null() ? "other inputs" : "tables"));
+    throw DataError(fmt::format("{}: {}, and the teacher reads {}", name, raw.table.is_null() ? "not a table" : "a table",
+                                reads.table.is_null() ? "other inputs" : "tables"));
   }
   if (!raw.table.is_null()) {
     check_columns(raw.table, reads.table, name);
   } else if (raw.shape != reads.shape) {
-    throw DataError(fmt::format("{}: samples of shape [{}], and the teacher reads [{}]", name, fmt::join(raw.shape, ", "), fmt::join(reads.shape, ", ")),
+    throw DataError(fmt::format("{}: samples of shape [{}], and the teacher reads [{}]", name, fmt::join(raw.shape, ", "),
+                                fmt::join(reads.shape, ", ")),
                     "bring images to the teacher's size with data.resize");
   }
   raw.shape = reads.shape, raw.mean = reads.mean, raw.deviation = reads.deviation, raw.table = reads.table;
@@ -222,11 +237,14 @@ void fit_inputs(Splits& splits, const std::string& normalise, const InputSpec* r
 Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads) {
   const Seed draws = (knobs.split_seed >= 0 ? Seed(static_cast<uint64_t>(knobs.split_seed)) : seed).stream("splits");
   const Source source = open_source(knobs, draws.stream("world"));
-  const auto chosen = [&](const Dataset& part) { return altered(merged(of_classes(part, knobs.classes), knobs.merge), knobs, draws.stream("alterations")); };
+  const auto chosen = [&](const Dataset& part) {
+    return altered(merged(of_classes(part, knobs.classes), knobs.merge), knobs, draws.stream("alterations"));
+  };
   const Dataset pool = chosen(source.train), official = chosen(source.test);
 
   Rows labelled, never_labelled;
-  for (int64_t row : shuffled(pool.size(), draws.stream("rows"))) (pool.labels.data_ptr<int64_t>()[row] < 0 ? never_labelled : labelled).push_back(row);
+  for (int64_t row : shuffled(pool.size(), draws.stream("rows")))
+    (pool.labels.data_ptr<int64_t>()[row] < 0 ? never_labelled : labelled).push_back(row);
   Parts parts = cut(labelled, knobs, official.size() > 0, knobs.source);
   parts.unlabelled = std::move(never_labelled);
   thin_labels(parts, pool, knobs);
@@ -238,7 +256,8 @@ Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads) {
     splits.test = pool.take(tensor_of(parts.test));
   } else {
     if (knobs.test > official.size())
-      throw ConfigError(fmt::format("data.test: the test part of {} has {} rows, found {}", knobs.source, official.size(), knobs.test), "0 takes all of them");
+      throw ConfigError(fmt::format("data.test: the test part of {} has {} rows, found {}", knobs.source, official.size(), knobs.test),
+                        "0 takes all of them");
     Rows rows = shuffled(official.size(), draws.stream("test"));
     if (knobs.test) rows.resize(static_cast<size_t>(knobs.test));
     std::sort(rows.begin(), rows.end());
@@ -249,7 +268,8 @@ Splits load_splits(const DataKnobs& knobs, Seed seed, const InputSpec* reads) {
     splits.unlabelled.labels.fill_(-1);
   }
   if (knobs.turn)
-    for (Dataset* part : {&splits.train, &splits.unlabelled, &splits.validation, &splits.test}) turn_beside_labels(*part, draws.stream("turns"));
+    for (Dataset* part : {&splits.train, &splits.unlabelled, &splits.validation, &splits.test})
+      turn_beside_labels(*part, draws.stream("turns"));
   flip_labels(splits.train, knobs.label_noise, draws.stream("noise"));
   fit_inputs(splits, knobs.normalise, reads);
   return splits;

@@ -38,13 +38,16 @@ std::vector<int64_t> feature_columns(const Names& wanted, const Names& names, in
   std::set<int64_t> left_out{label};
   std::vector<int64_t> chosen;
   for (const auto& column : wanted) {
-    if (column.size() > 1 && column[0] == '-' && !contains(names, column)) left_out.insert(find_column(column.substr(1), names, "columns", path));
-    else chosen.push_back(find_column(column, names, "columns", path));
+    if (column.size() > 1 && column[0] == '-' && !contains(names, column))
+      left_out.insert(find_column(column.substr(1), names, "columns", path));
+    else
+      chosen.push_back(find_column(column, names, "columns", path));
   }
   if (chosen.empty())
     for (int64_t at = 0; at < static_cast<int64_t>(names.size()); ++at) chosen.push_back(at);
   chosen.erase(std::remove_if(chosen.begin(), chosen.end(), [&](int64_t at) { return left_out.count(at) > 0; }), chosen.end());
-  if (chosen.empty()) throw ConfigError("data.columns: no feature column of " + path + " is left", "name at least one column beside the label");
+  if (chosen.empty())
+    throw ConfigError("data.columns: no feature column of " + path + " is left", "name at least one column beside the label");
   return chosen;
 }
 
@@ -69,7 +72,9 @@ nlohmann::json read_column(const CsvText& csv, int64_t at, const Names& missing,
   }
   for (size_t i = 0; i < csv.rows.size(); ++i) {
     const auto& cell = csv.rows[i][static_cast<size_t>(at)];
-    cells[static_cast<int64_t>(i)][c] = contains(missing, cell) ? kMissing : numeric ? *as_number(cell) : static_cast<double>(codes.at(cell));
+    cells[static_cast<int64_t>(i)][c] = contains(missing, cell) ? kMissing
+                                        : numeric               ? *as_number(cell)
+                                                                : static_cast<double>(codes.at(cell));
   }
   return column;
 }
@@ -117,7 +122,8 @@ Tensor read_labels(const CsvText& csv, int64_t at, const Names& missing, const N
     const auto found = index.find(cell);
     if (found == index.end() && !contains(missing, cell))
       throw DataError(fmt::format("{}:{}: label out of range: expected {}one of {} … {}, found '{}'", name, csv.lines[i],
-                                  named ? fmt::format("0 to {} or ", classes.size() - 1) : "", classes.front(), classes.back(), cell), "correct the row, or leave its label empty");
+                                  named ? fmt::format("0 to {} or ", classes.size() - 1) : "", classes.front(), classes.back(), cell),
+                      "correct the row, or leave its label empty");
     labels.data_ptr<int64_t>()[i] = found == index.end() ? -1 : found->second;
   }
   return labels;
@@ -154,10 +160,12 @@ Dataset parse_table(std::string text, const std::string& name, const TableOption
   data.ids = at::arange(data.labels.size(0), at::kLong);
   nlohmann::json described = nlohmann::json::array();
   for (size_t c = 0; c < columns.size(); ++c)
-    described.push_back(read_column(csv, columns[c], options.missing, names[static_cast<size_t>(columns[c])], data.inputs, static_cast<int64_t>(c)));
+    described.push_back(
+        read_column(csv, columns[c], options.missing, names[static_cast<size_t>(columns[c])], data.inputs, static_cast<int64_t>(c)));
   data.spec.shape = {data.inputs.size(1)};
   data.spec.classes = std::move(classes);
-  data.spec.table = {{"fields", fields}, {"label", label}, {"header", header}, {"missing", options.missing}, {"columns", std::move(described)}};
+  data.spec.table = {
+      {"fields", fields}, {"label", label}, {"header", header}, {"missing", options.missing}, {"columns", std::move(described)}};
   return data;
 }
 

@@ -78,7 +78,8 @@ std::pair<double, double> scaling(const Tensor& values, const std::string& norma
 }
 
 // The field each column stands in, for rows of so many fields.
-std::vector<int64_t> fields_of(const std::vector<Coder>& columns, const Json& table, size_t fields, const std::vector<std::string>& names, const std::string& where) {
+std::vector<int64_t> fields_of(const std::vector<Coder>& columns, const Json& table, size_t fields, const std::vector<std::string>& names,
+                               const std::string& where) {
   std::vector<int64_t> at;
   const bool without_label = names.empty() && fields + 1 == table.at("fields").get<size_t>();
   for (const auto& column : columns) {
@@ -87,10 +88,12 @@ std::vector<int64_t> fields_of(const std::vector<Coder>& columns, const Json& ta
     } else {
       const auto found = std::find(names.begin(), names.end(), column.name);
       if (found == names.end())
-        throw DataError(fmt::format("{}: no column '{}'", where, column.name), "the model was trained with it; add it (empty cells where unknown)");
+        throw DataError(fmt::format("{}: no column '{}'", where, column.name),
+                        "the model was trained with it; add it (empty cells where unknown)");
       at.push_back(found - names.begin());
     }
-    if (at.back() < 0 || at.back() >= static_cast<int64_t>(fields)) throw DataError(where + ": the model's description of table columns is damaged");
+    if (at.back() < 0 || at.back() >= static_cast<int64_t>(fields))
+      throw DataError(where + ": the model's description of table columns is damaged");
   }
   return at;
 }
@@ -114,14 +117,16 @@ Json fit_table(const Tensor& raw, const Json& table, const std::string& normalis
     for (int64_t i = 0; i < present.size(0); ++i) seen.insert(static_cast<int64_t>(present.data_ptr<double>()[i]));
     if (seen.size() > kMostValues) {
       const std::string text = column["name"];
-      throw DataError(fmt::format("{}: column '{}' has {} different texts, expected at most {} categories", name, text, seen.size(), kMostValues),
-                      fmt::format("leave it out: data.columns = [\"-{}\"]", text));
+      throw DataError(
+          fmt::format("{}: column '{}' has {} different texts, expected at most {} categories", name, text, seen.size(), kMostValues),
+          fmt::format("leave it out: data.columns = [\"-{}\"]", text));
     }
     Json values = Json::array();
     for (int64_t code : seen) values.push_back(column["values"][static_cast<size_t>(code)]);
     column["values"] = std::move(values);
   }
-  if (table_width(fitted) == 0) throw DataError(name + ": the training rows hold no value in any column", "choose other columns or more rows");
+  if (table_width(fitted) == 0)
+    throw DataError(name + ": the training rows hold no value in any column", "choose other columns or more rows");
   return fitted;
 }
 
@@ -138,7 +143,9 @@ void check_table(const Json& fitted, int64_t expected_width, const std::string& 
   } catch (const std::exception&) {
     throw DataError(where + ": the description of the table's columns is not whole", hint);
   }
-  if (width != expected_width) throw DataError(fmt::format("{}: the columns of the table make {} numbers, expected {} as in \"shape\"", where, width, expected_width), hint);
+  if (width != expected_width)
+    throw DataError(fmt::format("{}: the columns of the table make {} numbers, expected {} as in \"shape\"", where, width, expected_width),
+                    hint);
 }
 
 int64_t table_width(const Json& fitted) { return total_width(coders(fitted)); }
@@ -165,15 +172,18 @@ Tensor encode_table(const Tensor& raw, const Json& raw_table, const Json& fitted
       for (const auto& value : raw_table.at("columns")[c].at("values")) places.push_back(columns[c].place(value));
     for (int64_t i = 0; i < raw.size(0); ++i) {
       const double cell = cells[i][static_cast<int64_t>(c)];
-      if (columns[c].number) columns[c].write_number(begin + i * out.size(1), cell);
-      else columns[c].write_category(begin + i * out.size(1), std::isnan(cell) ? -1 : places[static_cast<size_t>(cell)], std::isnan(cell));
+      if (columns[c].number)
+        columns[c].write_number(begin + i * out.size(1), cell);
+      else
+        columns[c].write_category(begin + i * out.size(1), std::isnan(cell) ? -1 : places[static_cast<size_t>(cell)], std::isnan(cell));
     }
     begin += columns[c].width();
   }
   return out;
 }
 
-Tensor prepare_table_rows(const std::vector<std::vector<std::string>>& rows, const std::vector<std::string>& names, const InputSpec& spec, const std::string& where) {
+Tensor prepare_table_rows(const std::vector<std::vector<std::string>>& rows, const std::vector<std::string>& names, const InputSpec& spec,
+                          const std::string& where) {
   if (spec.table.is_null()) throw DataError(where + ": the model does not read tables", "give it what it was trained on");
   const auto columns = coders(spec.table);
   const auto missing = spec.table.value("missing", std::vector<std::string>{});
@@ -183,9 +193,10 @@ Tensor prepare_table_rows(const std::vector<std::vector<std::string>>& rows, con
   for (size_t i = 0; i < rows.size(); ++i) {
     const size_t fields = rows[i].size();
     if (names.empty() ? fields != expected && fields + 1 != expected : fields != names.size())
-      throw DataError(fmt::format("{}: row {}: {} fields, expected {}", where, i + 1, fields,
-                                  names.empty() ? fmt::format("{}, or {} without the label", expected, expected - 1) : std::to_string(names.size())),
-                      "give the columns that the model was trained with");
+      throw DataError(
+          fmt::format("{}: row {}: {} fields, expected {}", where, i + 1, fields,
+                      names.empty() ? fmt::format("{}, or {} without the label", expected, expected - 1) : std::to_string(names.size())),
+          "give the columns that the model was trained with");
     if (i == 0 || fields != rows[i - 1].size()) at = fields_of(columns, spec.table, fields, names, where);
     float* row = out.data_ptr<float>() + static_cast<int64_t>(i) * out.size(1);
     for (size_t c = 0; c < columns.size(); row += columns[c++].width()) {
@@ -196,8 +207,9 @@ Tensor prepare_table_rows(const std::vector<std::vector<std::string>>& rows, con
         continue;
       }
       const auto value = gone ? std::nan("") : as_number(cell);
-      if (!value) throw DataError(fmt::format("{}: row {}, column '{}': expected a number, found '{}'", where, i + 1, columns[c].name, cell),
-                                  "leave the cell empty where the value is missing");
+      if (!value)
+        throw DataError(fmt::format("{}: row {}, column '{}': expected a number, found '{}'", where, i + 1, columns[c].name, cell),
+                        "leave the cell empty where the value is missing");
       columns[c].write_number(row, *value);
     }
   }
@@ -209,10 +221,13 @@ Tensor read_table_rows(const std::string& path, const InputSpec& spec) {
   CsvText csv = parse_csv(read_maybe_gzip(path), path);
   const auto columns = coders(spec.table);
   auto names = distinct_names(csv.rows[0]);
-  const auto named = std::count_if(columns.begin(), columns.end(), [&](const Coder& column) { return std::find(names.begin(), names.end(), column.name) != names.end(); });
+  const auto named = std::count_if(columns.begin(), columns.end(),
+                                   [&](const Coder& column) { return std::find(names.begin(), names.end(), column.name) != names.end(); });
   // Half the names make a header, so that a missing column is told by its name.
-  if (2 * named >= static_cast<int64_t>(columns.size())) csv.rows.erase(csv.rows.begin());
-  else names.clear();
+  if (2 * named >= static_cast<int64_t>(columns.size()))
+    csv.rows.erase(csv.rows.begin());
+  else
+    names.clear();
   return prepare_table_rows(csv.rows, names, spec, path);
 }
 

@@ -27,11 +27,14 @@ std::vector<ClassFile> class_files(const std::string& folder) {
   std::sort(paths.begin(), paths.end());
   if (paths.size() < 2) return {};
   const bool texts = std::all_of(paths.begin(), paths.end(), [](const fs::path& p) { return p.extension() == ".txt"; });
-  const bool endings = std::all_of(paths.begin(), paths.end(), [&](const fs::path& p) { return p.stem() == paths.front().stem() && p.has_extension(); });
+  const bool endings = std::all_of(paths.begin(), paths.end(),
+                                   [&](const fs::path& p) { return p.stem() == paths.front().stem() && p.has_extension(); });
   std::vector<ClassFile> files;
   for (const auto& path : paths) {
-    if (texts) files.push_back({path.string(), path.stem().string()});
-    else if (endings) files.push_back({path.string(), path.extension().string().substr(1)});
+    if (texts)
+      files.push_back({path.string(), path.stem().string()});
+    else if (endings)
+      files.push_back({path.string(), path.extension().string().substr(1)});
   }
   return files;
 }
@@ -48,8 +51,10 @@ std::vector<std::string> words_of(std::string_view text) {
   std::string word;
   for (size_t i = 0; i <= text.size(); ++i) {
     const auto c = i < text.size() ? static_cast<unsigned char>(text[i]) : static_cast<unsigned char>(' ');
-    if (in_word(c)) word += static_cast<char>(c < 0x80 ? std::tolower(c) : c);
-    else if (!word.empty()) words.push_back(std::exchange(word, {}));
+    if (in_word(c))
+      word += static_cast<char>(c < 0x80 ? std::tolower(c) : c);
+    else if (!word.empty())
+      words.push_back(std::exchange(word, {}));
   }
   return words;
 }
@@ -82,7 +87,8 @@ Dataset read_text_folder(const std::string& path, int64_t features) {
   Dataset data;
   for (const auto& [file, name] : class_files(path)) {
     const std::string text = read_file(file);
-    if (const size_t zero = text.find('\0'); zero != std::string::npos) throw DataError(fmt::format("{}: a zero byte at offset {}: expected text, one sample a line", file, zero));
+    if (const size_t zero = text.find('\0'); zero != std::string::npos)
+      throw DataError(fmt::format("{}: a zero byte at offset {}: expected text, one sample a line", file, zero));
     const size_t before = lines.size();
     for (size_t first = 0; first < text.size();) {
       const size_t end = std::min(text.find('\n', first), text.size());
@@ -92,7 +98,8 @@ Dataset read_text_folder(const std::string& path, int64_t features) {
       }
       first = end + 1;
     }
-    if (lines.size() == before) throw DataError(file + ": holds no line of text: expected the samples of class '" + name + "'", "leave the file out, or fill it");
+    if (lines.size() == before)
+      throw DataError(file + ": holds no line of text: expected the samples of class '" + name + "'", "leave the file out, or fill it");
     data.spec.classes.push_back(name);
   }
   const auto n = static_cast<int64_t>(lines.size());

@@ -41,7 +41,8 @@ void move_plane(const float* in, float* out, int64_t h, int64_t w, int64_t dy, i
     const float* row = in + from * w;
     std::fill(out, out + begin, black);
     std::fill(out + end, out + w, black);
-    if (!flip) std::copy(row + begin + dx, row + end + dx, out + begin);
+    if (!flip)
+      std::copy(row + begin + dx, row + end + dx, out + begin);
     else
       for (int64_t x = begin; x < end; ++x) out[x] = row[w - 1 - (x + dx)];
   }
@@ -70,7 +71,8 @@ void enlarge_part(const float* in, float* out, int64_t h, int64_t w, const Part&
 // Area uniform from the least to 1, ratio of the sides log-uniform from 3/4 to 4/3.
 Part draw_part(const ViewKnobs& knobs, int64_t h, int64_t w, Dice& dice) {
   const double area = dice.uniform(knobs.crop_area, 1), ratio = std::exp(dice.uniform(-std::log(4.0 / 3), std::log(4.0 / 3)));
-  Part part{0, 0, std::min(1.0, std::sqrt(area / ratio)) * static_cast<double>(h), std::min(1.0, std::sqrt(area * ratio)) * static_cast<double>(w)};
+  Part part{0, 0, std::min(1.0, std::sqrt(area / ratio)) * static_cast<double>(h),
+            std::min(1.0, std::sqrt(area * ratio)) * static_cast<double>(w)};
   part.top = dice.uniform() * (static_cast<double>(h) - part.height);
   part.left = dice.uniform() * (static_cast<double>(w) - part.width);
   return part;
@@ -89,10 +91,12 @@ void view_of_planes(const float* in, float* out, const Planes& planes, const Vie
   // A crop from a padded image is a shift by at most the padding.
   const int64_t dy = draw_offset(knobs.shift, dice) + draw_offset(knobs.crop_padding, dice);
   const int64_t dx = draw_offset(knobs.shift, dice) + draw_offset(knobs.crop_padding, dice);
-  for (int64_t p = 0; p < planes.planes; ++p) move_plane(in + p * h * w, out + p * h * w, h, w, dy, dx, flip, planes.black[static_cast<size_t>(p)]);
+  for (int64_t p = 0; p < planes.planes; ++p)
+    move_plane(in + p * h * w, out + p * h * w, h, w, dy, dx, flip, planes.black[static_cast<size_t>(p)]);
   if (!knobs.cutout) return;
   const int64_t top = dice.below(h) - knobs.cutout / 2, left = dice.below(w) - knobs.cutout / 2;
-  const int64_t y1 = std::max<int64_t>(top, 0), y2 = std::min(top + knobs.cutout, h), x1 = std::max<int64_t>(left, 0), x2 = std::min(left + knobs.cutout, w);
+  const int64_t y1 = std::max<int64_t>(top, 0), y2 = std::min(top + knobs.cutout, h), x1 = std::max<int64_t>(left, 0),
+                x2 = std::min(left + knobs.cutout, w);
   for (int64_t p = 0; p < planes.planes; ++p)
     for (int64_t y = y1; y < y2; ++y) std::fill(out + (p * h + y) * w + x1, out + (p * h + y) * w + x2, 0.f);
 }
@@ -111,8 +115,10 @@ Tensor random_views(const Tensor& clean, const Tensor& ids, const ViewKnobs& kno
   const int64_t* id = ids.data_ptr<int64_t>();
   for (int64_t i = 0; i < n; ++i, from += length, to += length) {
     Dice dice(stream.stream("sample", static_cast<uint64_t>(id[i])));
-    if (moves) view_of_planes(from, to, planes, knobs, dice);
-    else std::copy(from, from + length, to);
+    if (moves)
+      view_of_planes(from, to, planes, knobs, dice);
+    else
+      std::copy(from, from + length, to);
     if (knobs.noise > 0)
       for (int64_t k = 0; k < length; ++k) to[k] += static_cast<float>(knobs.noise * dice.normal());
   }
@@ -181,13 +187,18 @@ Tensor mix_labels(const Tensor& labels, const Mix& mix, int64_t classes) {
 
 void check_views(const ViewKnobs& knobs, const InputSpec& spec, int64_t batch) {
   if (moves_pixels(knobs) && !spec.images())
-    throw ConfigError("views: flip, shift, crop_padding, crop_area and cutout need images, the inputs are rows of numbers", "noise and mixup work on any input");
-  if (knobs.cutmix > 0 && !spec.images()) throw ConfigError("views.cutmix: boxes are cut out of images, the inputs are rows of numbers", "mixup works on any input");
-  if (knobs.cutmix > 0 && knobs.mixup > 0) throw ConfigError("views.cutmix: images are mixed by views.mixup already", "set one of the two to 0");
+    throw ConfigError("views: flip, shift, crop_padding, crop_area and cutout need images, the inputs are rows of numbers",
+                      "noise and mixup work on any input");
+  if (knobs.cutmix > 0 && !spec.images())
+    throw ConfigError("views.cutmix: boxes are cut out of images, the inputs are rows of numbers", "mixup works on any input");
+  if (knobs.cutmix > 0 && knobs.mixup > 0)
+    throw ConfigError("views.cutmix: images are mixed by views.mixup already", "set one of the two to 0");
   if (knobs.mixup > 0 && knobs.mixup_images > batch)
-    throw ConfigError(fmt::format("views.mixup_images: a batch of {} images cannot mix {}", batch, knobs.mixup_images), "raise train.batch");
+    throw ConfigError(fmt::format("views.mixup_images: a batch of {} images cannot mix {}", batch, knobs.mixup_images),
+                      "raise train.batch");
   if (knobs.mixup > 0 && knobs.mixup_weights == "beta" && knobs.mixup_images != 2)
-    throw ConfigError(fmt::format("views.mixup_images: beta weights mix 2 images, found {}", knobs.mixup_images), "mixup_weights = \"dirichlet\" mixes any number");
+    throw ConfigError(fmt::format("views.mixup_images: beta weights mix 2 images, found {}", knobs.mixup_images),
+                      "mixup_weights = \"dirichlet\" mixes any number");
 }
 
 }  // namespace retort

@@ -27,10 +27,10 @@ struct Cut {
 };
 // Boxes take 1 - lambda of the area, lambda ~ Beta(a, a), before what sticks out is left away. a = knobs.cutmix. At least 2 ids.
 Cut draw_cut(const Tensor& ids, const ViewKnobs& knobs, const InputSpec& spec, Seed stream);
-Tensor cut_inputs(const Tensor& inputs, const Cut& cut);                         // inputs: [n, …, h, w] that partners point into; a row for each of the cut's
+Tensor cut_inputs(const Tensor& inputs, const Cut& cut);  // inputs: [n, …, h, w] that partners point into; a row for each of the cut's
 
-Tensor mix_inputs(const Tensor& inputs, const Mix& mix);                         // [b, …] of the same shape; weights (1, 0, …) give the row itself
-Tensor mix_labels(const Tensor& labels, const Mix& mix, int64_t classes);        // [b, classes]; label -1 adds nothing
+Tensor mix_inputs(const Tensor& inputs, const Mix& mix);  // [b, …] of the same shape; weights (1, 0, …) give the row itself
+Tensor mix_labels(const Tensor& labels, const Mix& mix, int64_t classes);  // [b, classes]; label -1 adds nothing
 // Gamma(shape, 1) (Marsaglia and Tsang 2000).
 double draw_gamma(double shape, Dice& dice);
 

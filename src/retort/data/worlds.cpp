@@ -45,10 +45,12 @@ std::string read_options(const std::string& source, const std::string& prefix, c
       std::vector<std::string> keys;
       for (const auto& known : knobs.all()) keys.push_back(known.name);
       const std::string near = nearest_name(key, keys);
-      throw ConfigError(fmt::format("data.source: a {} has no option '{}'", kind, key), near.empty() ? fmt::format("options are {}", fmt::join(keys, ", ")) : "did you mean '" + near + "'?");
+      throw ConfigError(fmt::format("data.source: a {} has no option '{}'", kind, key),
+                        near.empty() ? fmt::format("options are {}", fmt::join(keys, ", ")) : "did you mean '" + near + "'?");
     }
     auto refuse = [&] {
-      return ConfigError(fmt::format("data.source: {} option {}: expected a {}{}, found '{}'", kind, key, type_name(knob->initial), knob->range.text.empty() ? "" : " " + knob->range.text, text),
+      return ConfigError(fmt::format("data.source: {} option {}: expected a {}{}, found '{}'", kind, key, type_name(knob->initial),
+                                     knob->range.text.empty() ? "" : " " + knob->range.text, text),
                          knob->help);
     };
     KnobValue value = text;
@@ -72,15 +74,22 @@ std::string read_options(const std::string& source, const std::string& prefix, c
 void WorldKnobs::describe(Knobs& knobs) {
   knobs("rows", rows, "training rows that are made", between(1, 10000000));
   knobs("test_rows", test_rows, "test rows that are made", between(1, 10000000));
-  knobs("noise", noise, "standard deviation: of a mode or across a curve (points), of pixel noise in [0, 1] (canvas, clips, textures); -1 is the world's own", at_least(-1));
+  knobs(
+      "noise", noise,
+      "standard deviation: of a mode or across a curve (points), of pixel noise in [0, 1] (canvas, clips, textures); -1 is the world's own",
+      at_least(-1));
   knobs("radius", radius, "ring8: radius of the circle; 0 is sqrt(2), which with noise 0.12 gives about unit variance", at_least(0));
-  knobs("classes", classes, "ring8 and grid25: mode m is of class m mod classes, 0 makes each mode a class; textures: how many, 0 is 6", at_least(0));
+  knobs("classes", classes, "ring8 and grid25: mode m is of class m mod classes, 0 makes each mode a class; textures: how many, 0 is 6",
+        at_least(0));
   knobs("size", size, "canvas, clips, textures: side in pixels; 0 is 48 (canvas), 12 (clips) or 8 (textures)", between(0, 512));
   knobs("digits", digits, "canvas: most digits on one canvas, 0 is 4; clips: digits in a clip, 0 is 1", between(0, 16));
-  knobs("glyph", glyph, "side of a digit in pixels; 0 draws a third to five twelfths of the side (canvas) or takes two thirds of it (clips)", between(0, 512));
+  knobs("glyph", glyph,
+        "side of a digit in pixels; 0 draws a third to five twelfths of the side (canvas) or takes two thirds of it (clips)",
+        between(0, 512));
   knobs("frames", frames, "clips: frames", between(1, 256));
   knobs("columns", columns, "wide, noisy-digits: columns in all, 0 is 500", between(0, 100000));
-  knobs("frequent", frequent, "canvas: share of the digits that are class 0, whatever the others are; 0 leaves them as they come", between(0, 1));
+  knobs("frequent", frequent, "canvas: share of the digits that are class 0, whatever the others are; 0 leaves them as they come",
+        between(0, 1));
   knobs("glyphs", glyphs, "canvas, clips: the set that the digit images come from", one_of({"digits", "mnist"}));
   knobs("label", label, "clips: what a clip's label is", one_of({"digit", "direction", "both"}));
 }
@@ -126,7 +135,8 @@ Source make_world(const std::string& source, Seed seed) {
     const auto names = world_names();
     if (std::find(names.begin(), names.end(), kPrefix + name) == names.end()) {
       const std::string near = nearest_name(kPrefix + name, names);
-      throw ConfigError("data.source: no world '" + name + "'", near.empty() ? fmt::format("worlds are {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
+      throw ConfigError("data.source: no world '" + name + "'",
+                        near.empty() ? fmt::format("worlds are {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
     }
     const PlaneWorld world = plane_world(name, options);
     made.train = plane_part(world, 0, options.rows, seed);

@@ -36,8 +36,8 @@ struct WorldKnobs {
 // unknown or wrong option.
 std::string read_options(const std::string& source, const std::string& prefix, const std::string& kind, Knobs& knobs);
 
-bool is_world(const std::string& source);              // starts with "world:"
-std::vector<std::string> world_names();                // "world:moons", …
+bool is_world(const std::string& source);                        // starts with "world:"
+std::vector<std::string> world_names();                          // "world:moons", …
 std::vector<std::pair<std::string, std::string>> world_forms();  // name, what it is; for help and docs
 // Throws ConfigError for an unknown world or option (nearest name) and for a value out of range.
 Source make_world(const std::string& source, Seed seed);

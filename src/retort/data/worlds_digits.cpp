@@ -71,13 +71,16 @@ void paste(Tensor& canvas, const Tensor& glyph, int64_t left, int64_t top, bool*
 void add_noise(Tensor image, double deviation, Dice& dice) {
   if (deviation <= 0) return;
   auto* pixel = image.data_ptr<uint8_t>();
-  for (int64_t i = 0; i < image.numel(); ++i) pixel[i] = static_cast<uint8_t>(std::clamp(std::round(pixel[i] + 255 * deviation * dice.normal()), 0.0, 255.0));
+  for (int64_t i = 0; i < image.numel(); ++i)
+    pixel[i] = static_cast<uint8_t>(std::clamp(std::round(pixel[i] + 255 * deviation * dice.normal()), 0.0, 255.0));
 }
 
 Dataset canvas_part(const WorldKnobs& knobs, const Glyphs& glyphs, int64_t first, int64_t count, Seed seed) {
   const int64_t side = knobs.size ? knobs.size : 48, most = knobs.digits ? knobs.digits : 4;
   const int64_t smallest = knobs.glyph ? knobs.glyph : side / 3, largest = knobs.glyph ? knobs.glyph : side * 5 / 12;
-  if (largest > side || smallest < 4) throw ConfigError(fmt::format("data.source: digits of {} to {} pixels on a canvas of {}", smallest, largest, side), "expected 4 pixels up to the side");
+  if (largest > side || smallest < 4)
+    throw ConfigError(fmt::format("data.source: digits of {} to {} pixels on a canvas of {}", smallest, largest, side),
+                      "expected 4 pixels up to the side");
   Dataset data;
   data.inputs = at::zeros({count, 1, side, side}, at::kByte);
   data.labels = at::empty({count}, at::kLong);
@@ -95,16 +98,20 @@ Dataset canvas_part(const WorldKnobs& knobs, const Glyphs& glyphs, int64_t first
     // A digit that finds no free place in ten tries is left out; the first always finds one.
     for (int64_t tries = 0; static_cast<int64_t>(placed.size()) < wanted && tries < 10 * wanted; ++tries) {
       const bool frequent = knobs.frequent > 0 && dice.chance(knobs.frequent);
-      const int64_t which = frequent ? zeros[static_cast<size_t>(dice.below(static_cast<int64_t>(zeros.size())))] : dice.below(glyphs.count()), height = smallest + dice.below(largest - smallest + 1);
+      const int64_t which = frequent ? zeros[static_cast<size_t>(dice.below(static_cast<int64_t>(zeros.size())))]
+                                     : dice.below(glyphs.count()),
+                    height = smallest + dice.below(largest - smallest + 1);
       const Tensor glyph = fit_images(glyphs.images[which], height, height);
       const int64_t left = dice.below(side - height + 1), top = dice.below(side - height + 1);
       const Box ink = ink_box(glyph), box{ink.x1 + left, ink.y1 + top, ink.x2 + left, ink.y2 + top};
-      if (box.area() == 0 || std::any_of(placed.begin(), placed.end(), [&](const Box& other) { return overlap(box, other) > 0.05; })) continue;
+      if (box.area() == 0 || std::any_of(placed.begin(), placed.end(), [&](const Box& other) { return overlap(box, other) > 0.05; }))
+        continue;
       const auto k = static_cast<int64_t>(placed.size());
       paste(canvas, glyph, left, top, masks[i][k].data_ptr<bool>());
       const Tensor cell = boxes[i][k];
       auto row = cell.accessor<float, 1>();
-      row[0] = static_cast<float>(box.x1), row[1] = static_cast<float>(box.y1), row[2] = static_cast<float>(box.x2), row[3] = static_cast<float>(box.y2);
+      row[0] = static_cast<float>(box.x1), row[1] = static_cast<float>(box.y1), row[2] = static_cast<float>(box.x2),
+      row[3] = static_cast<float>(box.y2);
       row[4] = static_cast<float>(glyphs.label(which));
       if (k == 0) data.labels.data_ptr<int64_t>()[i] = glyphs.label(which);
       placed.push_back(box);
@@ -127,8 +134,10 @@ int64_t bounced(int64_t start, int64_t step, int64_t room) {
 }
 
 Dataset clips_part(const WorldKnobs& knobs, const Glyphs& glyphs, int64_t first, int64_t count, Seed seed) {
-  const int64_t side = knobs.size ? knobs.size : 12, digits = knobs.digits ? knobs.digits : 1, height = knobs.glyph ? knobs.glyph : side * 2 / 3;
-  if (height > side || height < 4) throw ConfigError(fmt::format("data.source: digits of {} pixels in clips of {}", height, side), "expected 4 pixels up to the side");
+  const int64_t side = knobs.size ? knobs.size : 12, digits = knobs.digits ? knobs.digits : 1,
+                height = knobs.glyph ? knobs.glyph : side * 2 / 3;
+  if (height > side || height < 4)
+    throw ConfigError(fmt::format("data.source: digits of {} pixels in clips of {}", height, side), "expected 4 pixels up to the side");
   const Tensor images = fit_images(glyphs.images, height, height);
   Dataset data;
   data.inputs = at::zeros({count, knobs.frames, 1, side, side}, at::kByte);

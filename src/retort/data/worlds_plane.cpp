@@ -41,8 +41,8 @@ PlaneWorld mixture(std::vector<std::array<double, 2>> modes, double deviation, i
 
 // A point of a curve, uniform in its parameter t in [0,1), plus isotropic Gaussian noise. The density is the integral of the Gaussian along
 // the curve, by Gauss-Legendre quadrature of 3 nodes on 600 panels: to rounding when a panel is shorter than the noise.
-PlaneWorld noisy_curve(int64_t branches, std::function<std::array<double, 2>(int64_t branch, double t)> curve, std::function<int64_t(int64_t branch, double t)> label,
-                       int64_t classes, double deviation) {
+PlaneWorld noisy_curve(int64_t branches, std::function<std::array<double, 2>(int64_t branch, double t)> curve,
+                       std::function<int64_t(int64_t branch, double t)> label, int64_t classes, double deviation) {
   struct Node {
     double x, y, log_weight;
   };
@@ -72,18 +72,24 @@ PlaneWorld noisy_curve(int64_t branches, std::function<std::array<double, 2>(int
 }
 
 PlaneWorld moons(double deviation) {
-  return noisy_curve(2, [](int64_t branch, double t) -> std::array<double, 2> {
-    const double angle = kPi * t;
-    if (branch == 0) return {std::cos(angle), std::sin(angle)};
-    return {1 - std::cos(angle), 0.5 - std::sin(angle)};
-  }, [](int64_t branch, double) { return branch; }, 2, deviation);
+  return noisy_curve(
+      2,
+      [](int64_t branch, double t) -> std::array<double, 2> {
+        const double angle = kPi * t;
+        if (branch == 0) return {std::cos(angle), std::sin(angle)};
+        return {1 - std::cos(angle), 0.5 - std::sin(angle)};
+      },
+      [](int64_t branch, double) { return branch; }, 2, deviation);
 }
 
 PlaneWorld spiral(double deviation) {
-  return noisy_curve(1, [](int64_t, double t) -> std::array<double, 2> {
-    const double r = 0.3 + 1.7 * t, angle = 3 * kPi * t;
-    return {r * std::cos(angle), r * std::sin(angle)};
-  }, [](int64_t, double t) { return static_cast<int64_t>(8 * t); }, 8, deviation);
+  return noisy_curve(
+      1,
+      [](int64_t, double t) -> std::array<double, 2> {
+        const double r = 0.3 + 1.7 * t, angle = 3 * kPi * t;
+        return {r * std::cos(angle), r * std::sin(angle)};
+      },
+      [](int64_t, double t) { return static_cast<int64_t>(8 * t); }, 8, deviation);
 }
 
 PlaneWorld checkerboard() {

@@ -38,7 +38,8 @@ Dataset texture_part(const WorldKnobs& knobs, const std::vector<Grating>& gratin
 Source textures_world(const WorldKnobs& knobs, Seed seed) {
   const int64_t classes = knobs.classes > 0 ? knobs.classes : 6;
   std::vector<Grating> gratings;
-  for (int64_t c = 0; c < classes; ++c) gratings.push_back({M_PI * static_cast<double>(c) / static_cast<double>(classes), 2.5 + 1.5 * static_cast<double>(c % 3)});
+  for (int64_t c = 0; c < classes; ++c)
+    gratings.push_back({M_PI * static_cast<double>(c) / static_cast<double>(classes), 2.5 + 1.5 * static_cast<double>(c % 3)});
   Source made;
   made.train = texture_part(knobs, gratings, 0, knobs.rows, seed);
   made.test = texture_part(knobs, gratings, knobs.rows, knobs.test_rows, seed);

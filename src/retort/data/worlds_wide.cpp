@@ -28,7 +28,8 @@ struct WideTruth {
   std::vector<std::string> names() const {
     std::vector<std::string> all;
     for (int64_t j = 0; j < columns; ++j) all.push_back(fmt::format("noise{}", j + 1));
-    for (int64_t s = 0; s < kLinear + kAbsolute; ++s) all[static_cast<size_t>(place(s))] = s < kLinear ? fmt::format("linear{}", s + 1) : fmt::format("absolute{}", s - kLinear + 1);
+    for (int64_t s = 0; s < kLinear + kAbsolute; ++s)
+      all[static_cast<size_t>(place(s))] = s < kLinear ? fmt::format("linear{}", s + 1) : fmt::format("absolute{}", s - kLinear + 1);
     return all;
   }
 };

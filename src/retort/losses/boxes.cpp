@@ -31,7 +31,9 @@ void check_boxes(const char* operation, const Tensor& a, const Tensor& b) {
   for (const Tensor* boxes : {&a, &b}) {
     const Tensor held = boxes->detach(), turned = (held.slice(1, 2, 4) < held.slice(1, 0, 2)).any(1);
     if (!turned.any().item<bool>()) continue;
-    throw DataError(fmt::format("{}: box {} has its right or lower side before its left or upper one", operation, turned.nonzero()[0].item<int64_t>()), "boxes are x1, y1, x2, y2");
+    throw DataError(
+        fmt::format("{}: box {} has its right or lower side before its left or upper one", operation, turned.nonzero()[0].item<int64_t>()),
+        "boxes are x1, y1, x2, y2");
   }
 }
 

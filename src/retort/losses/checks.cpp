@@ -4,13 +4,12 @@
 
 namespace retort::losses {
 
-std::string shape_text(const Tensor& tensor) {
-  return tensor.defined() ? fmt::format("[{}]", fmt::join(tensor.sizes(), ", ")) : "nothing";
-}
+std::string shape_text(const Tensor& tensor) { return tensor.defined() ? fmt::format("[{}]", fmt::join(tensor.sizes(), ", ")) : "nothing"; }
 
 void check_pair(const char* operation, const Tensor& student, const Tensor& teacher) {
   if (!student.defined() || !teacher.defined() || student.dim() != 2 || teacher.dim() != 2 || student.size(0) != teacher.size(0)) {
-    throw ConfigError(fmt::format("{}: expected two [batch, classes] tensors, received {} and {}", operation, shape_text(student), shape_text(teacher)));
+    throw ConfigError(
+        fmt::format("{}: expected two [batch, classes] tensors, received {} and {}", operation, shape_text(student), shape_text(teacher)));
   }
   if (student.size(1) != teacher.size(1)) {
     throw ConfigError(fmt::format("{}: the student answers {} classes, the teacher {}", operation, student.size(1), teacher.size(1)),
@@ -30,8 +29,8 @@ namespace {
 int64_t check_labels(const char* operation, const Tensor& logits, const Tensor& labels) {
   if (!logits.defined() || !labels.defined() || logits.dim() != 2 || labels.dim() != 1 || labels.size(0) != logits.size(0) ||
       labels.scalar_type() != at::kLong) {
-    throw ConfigError(fmt::format("{}: expected logits [batch, classes] and int64 labels [batch], received {} and {}", operation, shape_text(logits),
-                                  shape_text(labels)));
+    throw ConfigError(fmt::format("{}: expected logits [batch, classes] and int64 labels [batch], received {} and {}", operation,
+                                  shape_text(logits), shape_text(labels)));
   }
   const Tensor held = labels.to(at::kCPU).contiguous();
   const int64_t* label = held.data_ptr<int64_t>();

@@ -7,9 +7,11 @@
 namespace retort::losses {
 
 Tensor memory_similarities(const Tensor& embeddings, const Tensor& memory, const Tensor& rows) {
-  if (embeddings.dim() != 2 || memory.dim() != 2 || rows.dim() != 2 || embeddings.size(1) != memory.size(1) || rows.size(0) != embeddings.size(0)) {
-    throw ConfigError(fmt::format("memory_similarities: expected embeddings [b, d], memory [n, d] and rows [b, 1+k], received {}, {} and {}",
-                                  shape_text(embeddings), shape_text(memory), shape_text(rows)));
+  if (embeddings.dim() != 2 || memory.dim() != 2 || rows.dim() != 2 || embeddings.size(1) != memory.size(1) ||
+      rows.size(0) != embeddings.size(0)) {
+    throw ConfigError(
+        fmt::format("memory_similarities: expected embeddings [b, d], memory [n, d] and rows [b, 1+k], received {}, {} and {}",
+                    shape_text(embeddings), shape_text(memory), shape_text(rows)));
   }
   const Tensor held = memory.detach();
   // One matrix product over the whole memory runs at the speed of the BLAS and keeps [b, n] numbers; fetching [b, 1+k, d] rows runs at the

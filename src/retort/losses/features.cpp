@@ -39,9 +39,7 @@ Tensor smooth_l1(const Tensor& student, const Tensor& teacher, double beta) {
   return at::smooth_l1_loss(student, teacher.detach(), at::Reduction::Mean, beta);
 }
 
-Tensor relative_mse(const Tensor& student, const Tensor& teacher) {
-  return mse(student, teacher) / teacher.detach().square().mean();
-}
+Tensor relative_mse(const Tensor& student, const Tensor& teacher) { return mse(student, teacher) / teacher.detach().square().mean(); }
 
 Tensor cosine_rows(const Tensor& student, const Tensor& teacher) {
   check_same("cosine", student, teacher);

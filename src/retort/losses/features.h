@@ -13,8 +13,8 @@ Tensor pooled(const Tensor& features);
 // Distances between tensors of one shape (ConfigError otherwise); the teacher's side carries no gradient.
 Tensor mse(const Tensor& student, const Tensor& teacher);
 Tensor smooth_l1(const Tensor& student, const Tensor& teacher, double beta = 1);
-Tensor relative_mse(const Tensor& student, const Tensor& teacher);  // mse / mean(teacher^2): of one size whatever the layer's scale
-Tensor cosine_rows(const Tensor& student, const Tensor& teacher);   // [n, d] -> cosine similarity per row, [n]
+Tensor relative_mse(const Tensor& student, const Tensor& teacher);     // mse / mean(teacher^2): of one size whatever the layer's scale
+Tensor cosine_rows(const Tensor& student, const Tensor& teacher);      // [n, d] -> cosine similarity per row, [n]
 Tensor cosine_distance(const Tensor& student, const Tensor& teacher);  // mean of 1 - cosine
 
 // Normalisers of [n, d]; gradients flow through.

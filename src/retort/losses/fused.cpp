@@ -97,8 +97,8 @@ Fused fused_rows(const Tensor& student, const Tensor& teacher, const Tensor& lab
 }
 
 struct CrossEntropyAndKl : torch::autograd::Function<CrossEntropyAndKl> {
-  static tensor_list forward(AutogradContext* context, const Tensor& student, const Tensor& teacher, const Tensor& labels, double temperature,
-                             int64_t labelled) {
+  static tensor_list forward(AutogradContext* context, const Tensor& student, const Tensor& teacher, const Tensor& labels,
+                             double temperature, int64_t labelled) {
     const Tensor s = student.contiguous(), t = teacher.contiguous(), y = labels.contiguous();
     const Fused made = s.scalar_type() == at::kDouble ? fused_rows<double>(s, t, y, temperature, labelled)
                                                       : fused_rows<float>(s, t, y, temperature, labelled);

@@ -32,7 +32,8 @@ Tensor without_label(const Tensor& logits, const Tensor& labels) {
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
   const int64_t labelled = check_labels("cross_entropy", logits, labels);
-  return at::nll_loss(log_probabilities(logits, 1), labels, {}, labelled > 0 ? at::Reduction::Mean : at::Reduction::Sum, /*ignore_index=*/-1);
+  return at::nll_loss(log_probabilities(logits, 1), labels, {}, labelled > 0 ? at::Reduction::Mean : at::Reduction::Sum,
+                      /*ignore_index=*/-1);
 }
 
 Tensor smoothed_cross_entropy(const Tensor& logits, const Tensor& labels, double eps) {
@@ -112,7 +113,8 @@ Decoupled decoupled_kl(const Tensor& student, const Tensor& teacher, const Tenso
   if (check_labels("decoupled_kl", student, labels) < labels.size(0)) {
     const Tensor labelled = at::nonzero(labels >= 0).squeeze(1);
     if (labelled.size(0) == 0) return {(student * 0).sum(), (student * 0).sum()};
-    return decoupled_kl(student.index_select(0, labelled), teacher.index_select(0, labelled), labels.index_select(0, labelled), temperature);
+    return decoupled_kl(student.index_select(0, labelled), teacher.index_select(0, labelled), labels.index_select(0, labelled),
+                        temperature);
   }
   // Log-odds of target against rest, as two logits: neither a log of a sum of softmaxes nor a 1 - p that could underflow.
   const auto target_or_rest = [&](const Tensor& tempered, const Tensor& others) {

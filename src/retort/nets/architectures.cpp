@@ -9,8 +9,9 @@ namespace retort {
 namespace {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> all = {linear_family(), mlp_family(), convnet_family(), cnn_family(),       resnet_family(),
-                                          wrn_family(),    vgg_family(), vit_family(),     mobilenet_family(), lstm_family(), chars_family(), kernel_family(), autoencoder_family()};
+  static const std::vector<Family> all = {linear_family(), mlp_family(),    convnet_family(),    cnn_family(),       resnet_family(),
+                                          wrn_family(),    vgg_family(),    vit_family(),        mobilenet_family(), lstm_family(),
+                                          chars_family(),  kernel_family(), autoencoder_family()};
   return all;
 }
 
@@ -25,9 +26,11 @@ ConfigError unknown_net(const std::string& name) {
   }
   const std::string head = head_of(name), nearest = std::count(heads.begin(), heads.end(), head) ? head : nearest_name(head, heads);
   const auto meant = std::find(heads.begin(), heads.end(), nearest);
-  if (nearest.empty() || meant == heads.end()) return ConfigError(fmt::format("no net is called '{}'", name), fmt::format("nets are {}", fmt::join(names, ", ")));
+  if (nearest.empty() || meant == heads.end())
+    return ConfigError(fmt::format("no net is called '{}'", name), fmt::format("nets are {}", fmt::join(names, ", ")));
   const Family& family = families()[static_cast<size_t>(meant - heads.begin())];
-  return ConfigError(fmt::format("no net is called '{}'", name), fmt::format("the nearest family is {}: {}, {}", family.name, family.form, family.about));
+  return ConfigError(fmt::format("no net is called '{}'", name),
+                     fmt::format("the nearest family is {}: {}, {}", family.name, family.form, family.about));
 }
 
 }  // namespace
@@ -46,9 +49,12 @@ Net make_net(const std::string& name, const std::vector<int64_t>& input_shape, i
 
 Net make_net(const nlohmann::json& spec, Seed seed) {
   try {
-    if (spec.contains("detects")) return make_dense_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(), spec["detects"].get<int64_t>(), seed);
+    if (spec.contains("detects"))
+      return make_dense_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(),
+                            spec["detects"].get<int64_t>(), seed);
     const auto subclasses = spec.value("subclasses", int64_t{0}), outputs = spec.at("outputs").get<int64_t>();
-    Net net = make_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(), outputs * std::max<int64_t>(subclasses, 1), seed);
+    Net net = make_net(spec.at("arch").get<std::string>(), spec.at("input").get<std::vector<int64_t>>(),
+                       outputs * std::max<int64_t>(subclasses, 1), seed);
     if (spec.contains("maps")) net = with_linear_maps(net, spec.at("maps").get<std::vector<std::string>>());
     return subclasses > 0 ? with_class_head(net, subclasses) : net;
   } catch (const nlohmann::json::exception&) {
@@ -81,7 +87,8 @@ bool NameReader::whole(int64_t& value) {
 
 bool NameReader::number(double& value) {
   size_t length = 0, points = 0;
-  while (length < rest_.size() && (rest_[length] == '.' || (rest_[length] >= '0' && rest_[length] <= '9'))) points += rest_[length++] == '.';
+  while (length < rest_.size() && (rest_[length] == '.' || (rest_[length] >= '0' && rest_[length] <= '9')))
+    points += rest_[length++] == '.';
   if (length == 0 || length > 12 || points > 1 || rest_[0] == '.' || rest_[length - 1] == '.') return false;
   const double read = std::stod(std::string(rest_.substr(0, length)));
   if (read <= 0) return false;

@@ -44,8 +44,8 @@ class NameReader {
  public:
   explicit NameReader(std::string_view name) : rest_(name) {}
   bool text(std::string_view expected);
-  bool whole(int64_t& value);    // at least 1, below 10^6
-  bool number(double& value);    // digits with an optional fraction, above 0
+  bool whole(int64_t& value);  // at least 1, below 10^6
+  bool number(double& value);  // digits with an optional fraction, above 0
   bool end() const { return rest_.empty(); }
   // An optional width factor: "x0.5", or nothing (the factor stays as it is). False for a broken one.
   bool factor(double& value);
@@ -60,7 +60,7 @@ struct Map {
   // Whether halving (rounding up) leaves at least `least` pixels a side; when it does, the map is halved.
   bool halve(int64_t least);
 };
-Map image_map(const NetRequest& request);  // throws ConfigError unless the input is [c,h,w]
+Map image_map(const NetRequest& request);         // throws ConfigError unless the input is [c,h,w]
 int64_t scaled(int64_t channels, double factor);  // rounded, at least 1
 
 }  // namespace retort

@@ -21,11 +21,16 @@ std::optional<AutoencoderPlan> read_plan(const std::string& text) {
   while (!name.end()) {
     int64_t width = 0;
     if (!name.text("-")) return {};
-    if (name.whole(width)) plan.widths.push_back(width);
-    else if (name.text("conv")) plan.conv = true;
-    else if (name.text("gate")) plan.gate = true;
-    else if (name.text("softmax")) plan.softmax = true;
-    else if (!name.text("drop") || !name.number(plan.drop) || plan.drop >= 1) return {};
+    if (name.whole(width))
+      plan.widths.push_back(width);
+    else if (name.text("conv"))
+      plan.conv = true;
+    else if (name.text("gate"))
+      plan.gate = true;
+    else if (name.text("softmax"))
+      plan.softmax = true;
+    else if (!name.text("drop") || !name.number(plan.drop) || plan.drop >= 1)
+      return {};
   }
   if (plan.widths.empty()) return {};
   return plan;
@@ -36,28 +41,35 @@ Layer attention(NetBuilder& b, const AutoencoderPlan& plan, int64_t p) {
   b.tap("attention");
   if (plan.gate) {
     const Slot w = b.param("attention.weight", {p}, {}), c = b.param("attention.bias", {p}, {Init::Kind::constant, 2});
-    return [=](const Tensor& x, const Frame& frame) { return x * frame.tap("attention", (x * frame.params[w] + frame.params[c]).sigmoid()); };
+    return
+        [=](const Tensor& x, const Frame& frame) { return x * frame.tap("attention", (x * frame.params[w] + frame.params[c]).sigmoid()); };
   }
   const Slot w = b.param("attention.weight", {p, p}, {}), c = b.param("attention.bias", {p}, {});
-  return [=](const Tensor& x, const Frame& frame) { return x * static_cast<double>(p) * frame.tap("attention", at::linear(x, frame.params[w], frame.params[c]).softmax(1)); };
+  return [=](const Tensor& x, const Frame& frame) {
+    return x * static_cast<double>(p) * frame.tap("attention", at::linear(x, frame.params[w], frame.params[c]).softmax(1));
+  };
 }
 
 Layer conv1d(NetBuilder& b, const std::string& name, int64_t in, int64_t out) {
-  const Slot w = b.param(name + ".weight", {out, in, kKernel}, kaiming_uniform(in * kKernel)), c = b.param(name + ".bias", {out}, kaiming_uniform(in * kKernel));
+  const Slot w = b.param(name + ".weight", {out, in, kKernel}, kaiming_uniform(in * kKernel)),
+             c = b.param(name + ".bias", {out}, kaiming_uniform(in * kKernel));
   return [=](const Tensor& x, const Frame& frame) { return at::conv1d(x, frame.params[w], frame.params[c], 2, kKernel / 2); };
 }
 
 Layer conv1d_back(NetBuilder& b, const std::string& name, int64_t in, int64_t out) {
-  const Slot w = b.param(name + ".weight", {in, out, kKernel}, kaiming_uniform(out * kKernel)), c = b.param(name + ".bias", {out}, kaiming_uniform(out * kKernel));
+  const Slot w = b.param(name + ".weight", {in, out, kKernel}, kaiming_uniform(out * kKernel)),
+             c = b.param(name + ".bias", {out}, kaiming_uniform(out * kKernel));
   return [=](const Tensor& x, const Frame& frame) { return at::conv_transpose1d(x, frame.params[w], frame.params[c], 2, kKernel / 2, 1); };
 }
 
 std::optional<Net> make_autoencoder(const NetRequest& request) {
   const auto plan = read_plan(request.name);
   if (!plan) return {};
-  const int64_t p = std::accumulate(request.input.begin(), request.input.end(), int64_t{1}, std::multiplies<>()), latent = plan->widths.back();
+  const int64_t p = std::accumulate(request.input.begin(), request.input.end(), int64_t{1}, std::multiplies<>()),
+                latent = plan->widths.back();
   if (plan->softmax && p > kMostSoftmax) {
-    throw ConfigError(fmt::format("net '{}': a softmax over {} columns needs {} weights a column", request.name, p, p), "use -gate, which has two a column");
+    throw ConfigError(fmt::format("net '{}': a softmax over {} columns needs {} weights a column", request.name, p, p),
+                      "use -gate, which has two a column");
   }
   NetBuilder b(request.seed);
   std::vector<Layer> encoder{flatten()}, decoder;
@@ -65,7 +77,8 @@ std::optional<Net> make_autoencoder(const NetRequest& request) {
   int64_t width = p;
   const int64_t half = (p + 1) / 2, quarter = (half + 1) / 2;
   if (plan->conv) {
-    encoder.insert(encoder.end(), {[](const Tensor& x, const Frame&) { return x.unsqueeze(1); }, conv1d(b, "conv1", 1, kFilters), relu(), conv1d(b, "conv2", kFilters, 2 * kFilters), relu(), flatten()});
+    encoder.insert(encoder.end(), {[](const Tensor& x, const Frame&) { return x.unsqueeze(1); }, conv1d(b, "conv1", 1, kFilters), relu(),
+                                   conv1d(b, "conv2", kFilters, 2 * kFilters), relu(), flatten()});
     width = 2 * kFilters * quarter;
   }
   const int64_t flat = width;
@@ -84,8 +97,11 @@ std::optional<Net> make_autoencoder(const NetRequest& request) {
     width = next;
   }
   if (plan->conv) {
-    decoder.insert(decoder.end(), {[=](const Tensor& x, const Frame&) { return x.view({x.size(0), 2 * kFilters, quarter}); }, conv1d_back(b, "back2", 2 * kFilters, kFilters), relu(),
-                                   conv1d_back(b, "back1", kFilters, 1), [=](const Tensor& x, const Frame&) { return x.squeeze(1).slice(1, 0, p); }});
+    decoder.insert(decoder.end(), {[=](const Tensor& x, const Frame&) {
+                                     return x.view({x.size(0), 2 * kFilters, quarter});
+                                   },
+                                   conv1d_back(b, "back2", 2 * kFilters, kFilters), relu(), conv1d_back(b, "back1", kFilters, 1),
+                                   [=](const Tensor& x, const Frame&) { return x.squeeze(1).slice(1, 0, p); }});
   }
   b.tap("reconstruction");
   b.tap("embedding");
@@ -103,7 +119,8 @@ std::optional<Net> make_autoencoder(const NetRequest& request) {
 }  // namespace
 
 Family autoencoder_family() {
-  return {"autoencoder", "autoencoder-WIDTH…-LATENT[-conv][-gate|-softmax][-dropP]", "classes read off the code of an autoencoder, with attention to its columns where wanted", make_autoencoder};
+  return {"autoencoder", "autoencoder-WIDTH…-LATENT[-conv][-gate|-softmax][-dropP]",
+          "classes read off the code of an autoencoder, with attention to its columns where wanted", make_autoencoder};
 }
 
 }  // namespace retort

@@ -15,10 +15,14 @@ std::optional<Net> make_convnet(const NetRequest& request) {
   std::string norm = "instance";
   if (!name.text("convnet-") || !name.whole(depth) || !name.text("x") || !name.whole(width)) return {};
   while (!name.end()) {
-    if (name.text("-bn")) norm = "batch";
-    else if (name.text("-nonorm")) norm = "none";
-    else if (!name.text("-softplus") || (!name.end() && !name.number(beta) && !NameReader(name).text("-"))) return {};
-    else if (beta == 0) beta = 1;
+    if (name.text("-bn"))
+      norm = "batch";
+    else if (name.text("-nonorm"))
+      norm = "none";
+    else if (!name.text("-softplus") || (!name.end() && !name.number(beta) && !NameReader(name).text("-")))
+      return {};
+    else if (beta == 0)
+      beta = 1;
   }
 
   Map map = image_map(request);
@@ -77,9 +81,11 @@ std::optional<Net> make_cnn(const NetRequest& request) {
 }  // namespace
 
 Family convnet_family() {
-  return {"convnet", "convnet-DEPTHxWIDTH[-bn|-nonorm][-softplusB]", "conv, instance norm, ReLU, average pool; the net of data set distillation, as in convnet-3x64",
-          make_convnet};
+  return {"convnet", "convnet-DEPTHxWIDTH[-bn|-nonorm][-softplusB]",
+          "conv, instance norm, ReLU, average pool; the net of data set distillation, as in convnet-3x64", make_convnet};
 }
-Family cnn_family() { return {"cnn", "cnn-WIDTH-WIDTH…", "one 3x3 conv, batch norm, ReLU and max-pool a width, as in cnn-16-32", make_cnn}; }
+Family cnn_family() {
+  return {"cnn", "cnn-WIDTH-WIDTH…", "one 3x3 conv, batch norm, ReLU and max-pool a width, as in cnn-16-32", make_cnn};
+}
 
 }  // namespace retort

@@ -34,7 +34,9 @@ Layer predictions(NetBuilder& b, int64_t in, int64_t classes) {
   const Layer scores = conv2d(b, "head.scores", in, classes, 1, 1, 0, 1, /*bias=*/false, Init{Init::Kind::normal, 0.01});
   const Slot start = b.param("head.scores.bias", {classes}, {Init::Kind::constant, kRare});
   const Layer sides = conv2d(b, "head.sides", in, 4, 1);
-  return [=](const Tensor& x, const Frame& frame) { return at::cat({scores(x, frame) + frame.params[start].view({1, -1, 1, 1}), sides(x, frame)}, 1); };
+  return [=](const Tensor& x, const Frame& frame) {
+    return at::cat({scores(x, frame) + frame.params[start].view({1, -1, 1, 1}), sides(x, frame)}, 1);
+  };
 }
 
 Tensor as_rows(const Tensor& map) { return map.permute({0, 2, 3, 1}).flatten(1, 2); }
@@ -52,7 +54,8 @@ Net make_dense_net(const std::string& name, const std::vector<int64_t>& input_sh
   b.block("stage1", conv_relu(b, "stage1.conv1", image_map(request).channels, low, 2));
   b.block("stage2", chain({conv_relu(b, "stage2.conv1", low, middle, 2), conv_relu(b, "stage2.conv2", middle, middle, 1)}));
   const Layer stage3 = chain({conv_relu(b, "stage3.conv1", middle, high, 2), conv_relu(b, "stage3.conv2", high, high, 1)});
-  const Layer across3 = conv2d(b, "across3", high, high, 1), head = chain({conv_relu(b, "head.conv", high, high, 1), predictions(b, high, classes)});
+  const Layer across3 = conv2d(b, "across3", high, high, 1),
+              head = chain({conv_relu(b, "head.conv", high, high, 1), predictions(b, high, classes)});
   const Layer across2 = plan.coarse_only ? Layer() : conv2d(b, "across2", middle, high, 1);
   b.tap("stage3");
   b.block("dense", [=](const Tensor& x, const Frame& frame) {
@@ -70,7 +73,9 @@ Net make_dense_net(const std::string& name, const std::vector<int64_t>& input_sh
 int64_t detected_classes(const Net& net) { return net.spec().value("detects", int64_t{0}); }
 
 DenseGrid dense_grid(const Net& net) {
-  if (detected_classes(net) == 0) throw ConfigError(fmt::format("{} decides about whole images; it has no locations", net.spec().value("arch", "the net")), "detectors are dense-W-W-W");
+  if (detected_classes(net) == 0)
+    throw ConfigError(fmt::format("{} decides about whole images; it has no locations", net.spec().value("arch", "the net")),
+                      "detectors are dense-W-W-W");
   const DensePlan plan = read_plan(net.spec().at("arch").get<std::string>());
   int64_t height = halved(net.input_shape()[1]), width = halved(net.input_shape()[2]);
   DenseGrid grid;
@@ -78,7 +83,8 @@ DenseGrid dense_grid(const Net& net) {
   for (int64_t stride = 4, first = 0; stride <= 8; stride *= 2) {
     height = halved(height), width = halved(width);
     if (plan.coarse_only && stride == 4) continue;
-    const Tensor y = (at::arange(height, at::kFloat) + 0.5) * static_cast<double>(stride), x = (at::arange(width, at::kFloat) + 0.5) * static_cast<double>(stride);
+    const Tensor y = (at::arange(height, at::kFloat) + 0.5) * static_cast<double>(stride),
+                 x = (at::arange(width, at::kFloat) + 0.5) * static_cast<double>(stride);
     const auto mesh = at::meshgrid({y, x}, "ij");
     centres.push_back(at::stack({mesh[1].flatten(), mesh[0].flatten()}, 1));
     strides.push_back(at::full({height * width, 1}, stride, at::kFloat));

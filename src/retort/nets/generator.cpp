@@ -23,7 +23,9 @@ Layer as_maps(int64_t channels, int64_t height, int64_t width) {
 }
 
 void check_image(const std::vector<int64_t>& image) {
-  if (image.size() != 3) throw ConfigError(fmt::format("a generator makes images [channels, height, width]; the inputs are [{}]", fmt::join(image, ", ")), "take data of images");
+  if (image.size() != 3)
+    throw ConfigError(fmt::format("a generator makes images [channels, height, width]; the inputs are [{}]", fmt::join(image, ", ")),
+                      "take data of images");
 }
 
 int64_t halved(int64_t side) { return (side + 1) / 2; }
@@ -44,9 +46,11 @@ Net with_drawn_norms(Net net, Seed seed) {
 
 Net image_generator(const GeneratorPlan& plan, Seed seed) {
   check_image(plan.image);
-  if (plan.code < 1 || plan.width < 2) throw ConfigError(fmt::format("a generator of codes of {} and width {}: expected at least 1 and 2", plan.code, plan.width));
+  if (plan.code < 1 || plan.width < 2)
+    throw ConfigError(fmt::format("a generator of codes of {} and width {}: expected at least 1 and 2", plan.code, plan.width));
   const int64_t wide = plan.width, narrow = plan.width / 2, height = plan.image[1], width = plan.image[2];
-  const int64_t half_height = halved(height), half_width = halved(width), first_height = halved(half_height), first_width = halved(half_width);
+  const int64_t half_height = halved(height), half_width = halved(width), first_height = halved(half_height),
+                first_width = halved(half_width);
   NetBuilder b(seed);
   const int64_t numbers = wide * first_height * first_width;
   const Layer start = plan.normal_linear ? linear_init(b, "start", plan.code, numbers, kNormal) : linear(b, "start", plan.code, numbers);
@@ -65,7 +69,8 @@ Net image_discriminator(const std::vector<int64_t>& image, int64_t width, Seed s
   int64_t channels = image[0], high = image[1], wide = image[2];
   for (int64_t i = 0; i < 4; ++i) {
     const int64_t next = width << i;
-    b.block(fmt::format("stage{}", i + 1), chain({conv2d(b, fmt::format("conv{}", i + 1), channels, next, 3, 2, 1, 1, true, kNormal), leaky_relu(), map_dropout()}));
+    b.block(fmt::format("stage{}", i + 1),
+            chain({conv2d(b, fmt::format("conv{}", i + 1), channels, next, 3, 2, 1, 1, true, kNormal), leaky_relu(), map_dropout()}));
     channels = next, high = halved(high), wide = halved(wide);
   }
   b.block("embedding", flatten());

@@ -15,7 +15,8 @@ std::optional<Net> make_kernel(const NetRequest& request) {
   if (kind.empty() || !name.text("-") || !name.whole(points) || !name.end()) return {};
   const int64_t width = std::accumulate(request.input.begin(), request.input.end(), int64_t{1}, std::multiplies<>());
   NetBuilder b(request.seed);
-  const Slot at_points = b.buffer("points", {points, width}, 0), gamma = b.buffer("gamma", {1}, 1), coefficients = b.param("coefficients", {points, request.outputs}, {});
+  const Slot at_points = b.buffer("points", {points, width}, 0), gamma = b.buffer("gamma", {1}, 1),
+             coefficients = b.param("coefficients", {points, request.outputs}, {});
   b.block("embedding", [=](const Tensor& x, const Frame& frame) {
     return gram({kind, frame.buffers[gamma].item<double>()}, x.flatten(1), frame.buffers[at_points]);
   });
@@ -25,6 +26,9 @@ std::optional<Net> make_kernel(const NetRequest& request) {
 
 }  // namespace
 
-Family kernel_family() { return {"kernel", "kernel-rbf-POINTS", "a kernel machine on so many points, as self-distill fits it; also laplace and linear", make_kernel}; }
+Family kernel_family() {
+  return {"kernel", "kernel-rbf-POINTS", "a kernel machine on so many points, as self-distill fits it; also laplace and linear",
+          make_kernel};
+}
 
 }  // namespace retort

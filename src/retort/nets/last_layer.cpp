@@ -32,11 +32,13 @@ LastLayer last_layer(const Net& net) {
   const auto taps = net.tap_names();
   if (count >= 2 && std::find(taps.begin(), taps.end(), "distillation_logits") == taps.end()) {
     const Tensor &weight = net.params()[count - 2], &bias = net.params()[count - 1];
-    if (weight.dim() == 2 && weight.size(0) == outputs && bias.dim() == 1 && bias.size(0) == outputs && net.tap_shape("embedding") == std::vector<int64_t>{weight.size(1)}) {
+    if (weight.dim() == 2 && weight.size(0) == outputs && bias.dim() == 1 && bias.size(0) == outputs &&
+        net.tap_shape("embedding") == std::vector<int64_t>{weight.size(1)}) {
       return {count - 2, count - 1};
     }
   }
-  throw ConfigError(fmt::format("{}: does not end in one linear layer on its embedding", arch_of(net)), "take a net of `retort methods --nets` without further heads");
+  throw ConfigError(fmt::format("{}: does not end in one linear layer on its embedding", arch_of(net)),
+                    "take a net of `retort methods --nets` without further heads");
 }
 
 void set_last_layer(Net& net, const Tensor& weight, const Tensor& bias) {
@@ -59,7 +61,9 @@ Net with_twin_heads(const Net& net, Seed seed) {
   }
   nlohmann::json spec = net.spec();
   spec["heads"] = 2;
-  return wide.followed_by({"heads", [outputs](const Tensor& x, const Frame&) { return (x.narrow(1, 0, outputs) + x.narrow(1, outputs, outputs)) / 2; }}, spec, outputs);
+  return wide.followed_by(
+      {"heads", [outputs](const Tensor& x, const Frame&) { return (x.narrow(1, 0, outputs) + x.narrow(1, outputs, outputs)) / 2; }}, spec,
+      outputs);
 }
 
 Net joined_heads(const Net& twin) {

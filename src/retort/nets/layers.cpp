@@ -12,8 +12,12 @@ struct Norm {
 };
 
 Norm declare_norm(NetBuilder& b, const std::string& name, int64_t channels, double eps, double momentum) {
-  return {b.param(name + ".weight", {channels}, {Init::Kind::ones}), b.param(name + ".bias", {channels}, {Init::Kind::zeros}),
-          b.buffer(name + ".running_mean", {channels}, 0), b.buffer(name + ".running_var", {channels}, 1), eps, momentum};
+  return {b.param(name + ".weight", {channels}, {Init::Kind::ones}),
+          b.param(name + ".bias", {channels}, {Init::Kind::zeros}),
+          b.buffer(name + ".running_mean", {channels}, 0),
+          b.buffer(name + ".running_var", {channels}, 1),
+          eps,
+          momentum};
 }
 
 Tensor run_norm(const Norm& norm, const Tensor& x, const Frame& frame) {
@@ -57,24 +61,25 @@ Layer linear_init(NetBuilder& b, const std::string& name, int64_t in, int64_t ou
   return [w, c](const Tensor& x, const Frame& frame) { return at::linear(x, frame.params[w], frame.params[c]); };
 }
 
-Layer conv2d(NetBuilder& b, const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding, int64_t groups,
-             bool bias, MaybeInit weight_init) {
+Layer conv2d(NetBuilder& b, const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding,
+             int64_t groups, bool bias, MaybeInit weight_init) {
   const int64_t fan_in = in / groups * kernel * kernel;
   const Slot w = b.param(name + ".weight", {out, in / groups, kernel, kernel}, weight_init.value_or(kaiming_uniform(fan_in)));
   if (!bias) {
-    return [=](const Tensor& x, const Frame& frame) { return at::conv2d(channels_last(x), frame.params[w], {}, stride, padding, 1, groups); };
+    return
+        [=](const Tensor& x, const Frame& frame) { return at::conv2d(channels_last(x), frame.params[w], {}, stride, padding, 1, groups); };
   }
   const Slot c = b.param(name + ".bias", {out}, bias_init(fan_in, weight_init));
-  return [=](const Tensor& x, const Frame& frame) { return at::conv2d(channels_last(x), frame.params[w], frame.params[c], stride, padding, 1, groups); };
+  return [=](const Tensor& x, const Frame& frame) {
+    return at::conv2d(channels_last(x), frame.params[w], frame.params[c], stride, padding, 1, groups);
+  };
 }
 
 Layer conv_transpose2d(NetBuilder& b, const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding) {
   const int64_t fan = out * kernel * kernel;  // libtorch counts the second axis of the weight
   const Slot w = b.param(name + ".weight", {in, out, kernel, kernel}, kaiming_uniform(fan));
   const Slot c = b.param(name + ".bias", {out}, kaiming_uniform(fan));
-  return [=](const Tensor& x, const Frame& frame) {
-    return at::conv_transpose2d(x, frame.params[w], frame.params[c], stride, padding);
-  };
+  return [=](const Tensor& x, const Frame& frame) { return at::conv_transpose2d(x, frame.params[w], frame.params[c], stride, padding); };
 }
 
 Layer batch_norm(NetBuilder& b, const std::string& name, int64_t channels, double eps, double momentum) {

@@ -25,14 +25,14 @@ Layer layer_norm(NetBuilder& b, const std::string& name, int64_t width, double e
 // groups = channels: instance norm with a learnt scale and shift.
 Layer group_norm(NetBuilder& b, const std::string& name, int64_t groups, int64_t channels, double eps = 1e-5);
 Layer dropout(double p);
-Layer relu();                       // overwrites its input
+Layer relu();  // overwrites its input
 Layer gelu();
-Layer tanh();                       // overwrites its input
+Layer tanh();  // overwrites its input
 Layer softplus(double beta = 1);
-Layer max_pool(int64_t size);       // windows of size x size side by side; what sticks out at the edge counts (ceil)
-Layer average_pool(int64_t size);   // the same, but what sticks out is left away (floor)
-Layer global_average_pool();        // [b,c,h,w] -> [b,c]
-Layer flatten();                    // [b, …] -> [b, n]
+Layer max_pool(int64_t size);      // windows of size x size side by side; what sticks out at the edge counts (ceil)
+Layer average_pool(int64_t size);  // the same, but what sticks out is left away (floor)
+Layer global_average_pool();       // [b,c,h,w] -> [b,c]
+Layer flatten();                   // [b, …] -> [b, n]
 Layer chain(std::vector<Layer> layers);
 
 }  // namespace retort

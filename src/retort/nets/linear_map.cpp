@@ -7,7 +7,8 @@ namespace retort {
 
 Net linear_map(const std::vector<int64_t>& from, const std::vector<int64_t>& to, Seed seed) {
   const size_t rank = from.size();
-  const bool fits = rank == to.size() && rank >= 1 && rank <= 3 && (rank == 3 ? from[1] == to[1] && from[2] == to[2] : rank == 1 || from[0] == to[0]);
+  const bool fits = rank == to.size() && rank >= 1 && rank <= 3 &&
+                    (rank == 3 ? from[1] == to[1] && from[2] == to[2] : rank == 1 || from[0] == to[0]);
   if (!fits) {
     throw ConfigError(fmt::format("no linear map of channels leads from features [{}] to [{}]", fmt::join(from, ","), fmt::join(to, ",")),
                       "choose layers where both sides have maps of one size, or vectors");
@@ -31,7 +32,8 @@ Net with_linear_maps(const Net& net, const std::vector<std::string>& behind) {
   nlohmann::json spec = net.spec();
   for (const std::string& name : behind) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      throw ConfigError(fmt::format("{}: no block is called '{}'", spec.value("arch", "net"), name), fmt::format("its blocks are {}", fmt::join(names, ", ")));
+      throw ConfigError(fmt::format("{}: no block is called '{}'", spec.value("arch", "net"), name),
+                        fmt::format("its blocks are {}", fmt::join(names, ", ")));
     }
     const std::vector<int64_t> shape = net.tap_shape(name);
     const Net map = linear_map(shape, shape, Seed());
@@ -60,7 +62,8 @@ Net with_maps_absorbed(const Net& net) {
     const std::string behind = entry.get<std::string>();  // hiddenK, whose output fc(K+1), or fc at the end, reads
     const size_t k = std::stoul(behind.substr(std::string("hidden").size()));
     const std::string next = k + 1 < layers ? fmt::format("fc{}", k + 1) : "fc";
-    const Tensor a = tensors.at("map." + behind + ".map.weight").cpu(), c = tensors.at("map." + behind + ".map.bias").cpu(), w = kept.at(next + ".weight");
+    const Tensor a = tensors.at("map." + behind + ".map.weight").cpu(), c = tensors.at("map." + behind + ".map.bias").cpu(),
+                 w = kept.at(next + ".weight");
     kept[next + ".bias"] = w.mv(c) + kept.at(next + ".bias");
     kept[next + ".weight"] = w.mm(a);
   }

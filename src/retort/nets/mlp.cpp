@@ -19,13 +19,20 @@ std::optional<MlpPlan> read_plan(const std::string& text) {
   while (!name.end()) {
     int64_t width = 0;
     if (!name.text("-")) return {};
-    if (name.whole(width)) plan.widths.push_back(width);
-    else if (name.text("tanh")) plan.activation = "tanh";
-    else if (name.text("gelu")) plan.activation = "gelu";
-    else if (name.text("softplus")) plan.activation = "softplus";
-    else if (name.text("relu")) plan.activation = "relu";
-    else if (name.text("bn")) plan.norm = true;
-    else if (!name.text("drop") || !name.number(plan.drop) || plan.drop >= 1) return {};
+    if (name.whole(width))
+      plan.widths.push_back(width);
+    else if (name.text("tanh"))
+      plan.activation = "tanh";
+    else if (name.text("gelu"))
+      plan.activation = "gelu";
+    else if (name.text("softplus"))
+      plan.activation = "softplus";
+    else if (name.text("relu"))
+      plan.activation = "relu";
+    else if (name.text("bn"))
+      plan.norm = true;
+    else if (!name.text("drop") || !name.number(plan.drop) || plan.drop >= 1)
+      return {};
   }
   if (plan.widths.empty()) return {};
   return plan;

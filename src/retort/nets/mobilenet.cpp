@@ -10,7 +10,8 @@ namespace {
 struct Group {
   int64_t expand, channels, units, stride, stage;
 };
-constexpr Group kGroups[] = {{1, 16, 1, 1, 1}, {6, 24, 2, 1, 1}, {6, 32, 3, 2, 2}, {6, 64, 4, 2, 3}, {6, 96, 3, 1, 3}, {6, 160, 3, 2, 4}, {6, 320, 1, 1, 4}};
+constexpr Group kGroups[] = {{1, 16, 1, 1, 1}, {6, 24, 2, 1, 1},  {6, 32, 3, 2, 2}, {6, 64, 4, 2, 3},
+                             {6, 96, 3, 1, 3}, {6, 160, 3, 2, 4}, {6, 320, 1, 1, 4}};
 constexpr int64_t kLast = 1280;
 
 // 1x1 expand, 3x3 depthwise, 1x1 project; a shortcut where the shape stays.
@@ -26,8 +27,8 @@ Layer inverted_residual(NetBuilder& b, const std::string& name, int64_t in, int6
   const std::string conv = fmt::format("{}.conv.{}", name, module);
   layers.push_back(conv_bn(b, conv + ".0", conv + ".1", hidden, hidden, 3, stride, 1, hidden, kaiming_normal(9 * hidden)));
   layers.push_back(relu());
-  layers.push_back(conv_bn(b, fmt::format("{}.conv.{}", name, module + 1), fmt::format("{}.conv.{}", name, module + 2), hidden, out, 1, 1, 0, 1,
-                           kaiming_normal(out)));
+  layers.push_back(conv_bn(b, fmt::format("{}.conv.{}", name, module + 1), fmt::format("{}.conv.{}", name, module + 2), hidden, out, 1, 1,
+                           0, 1, kaiming_normal(out)));
   const Layer body = chain(std::move(layers));
   if (in != out || stride != 1) return body;
   return [body](const Tensor& x, const Frame& frame) { return body(x, frame).add_(x); };
@@ -43,7 +44,8 @@ std::optional<Net> make_mobilenet(const NetRequest& request) {
   NetBuilder b(request.seed);
   const int64_t stem = scaled(32, factor);
   const int64_t stem_stride = map.halve(14) ? 2 : 1;
-  b.block("stem", chain({conv_bn(b, "features.0.0", "features.0.1", map.channels, stem, 3, stem_stride, 1, 1, kaiming_normal(9 * stem)), relu()}));
+  b.block("stem",
+          chain({conv_bn(b, "features.0.0", "features.0.1", map.channels, stem, 3, stem_stride, 1, 1, kaiming_normal(9 * stem)), relu()}));
   map.channels = stem;
   int64_t module = 1;
   std::vector<Layer> layers;
@@ -68,6 +70,8 @@ std::optional<Net> make_mobilenet(const NetRequest& request) {
 
 }  // namespace
 
-Family mobilenet_family() { return {"mobilenetv2-small", "mobilenetv2-small[xW]", "MobileNetV2 at half width for small images", make_mobilenet}; }
+Family mobilenet_family() {
+  return {"mobilenetv2-small", "mobilenetv2-small[xW]", "MobileNetV2 at half width for small images", make_mobilenet};
+}
 
 }  // namespace retort

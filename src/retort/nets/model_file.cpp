@@ -30,7 +30,8 @@ std::string stem_of(const std::string& path) {
   if (!fs::is_directory(path, error)) {
     const std::string stem = ends_with(path, kEnding) ? path.substr(0, path.size() - kEnding.size()) : path;
     if (file_exists(stem + std::string(kEnding))) return stem;
-    throw DataError(fmt::format("{}: no model here: expected {}{}", path, stem, kEnding), "give a run folder, a .safetensors file or its path without the ending");
+    throw DataError(fmt::format("{}: no model here: expected {}{}", path, stem, kEnding),
+                    "give a run folder, a .safetensors file or its path without the ending");
   }
   if (file_exists(path + "/student.safetensors")) return path + "/student";
   std::vector<std::string> stems;
@@ -48,7 +49,8 @@ std::string packed_file(const std::string& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return file_exists(path + "/student.packed") ? path + "/student.packed" : "";
   if (ends_with(path, kPackedEnding)) return path;
-  return !file_exists(path + std::string(kEnding)) && file_exists(path + std::string(kPackedEnding)) ? path + std::string(kPackedEnding) : "";
+  return !file_exists(path + std::string(kEnding)) && file_exists(path + std::string(kPackedEnding)) ? path + std::string(kPackedEnding)
+                                                                                                     : "";
 }
 
 void check_config(const nlohmann::json& config, const std::string& path) {
@@ -57,8 +59,9 @@ void check_config(const nlohmann::json& config, const std::string& path) {
                     "config.json is written beside the weights by retort");
   }
   if (!config.contains("version") || config["version"] != kVersion) {
-    throw DataError(fmt::format("{}: version {} of the format, expected {}", path, config.value("version", nlohmann::json()).dump(), kVersion),
-                    "the model was saved by another release of retort");
+    throw DataError(
+        fmt::format("{}: version {} of the format, expected {}", path, config.value("version", nlohmann::json()).dump(), kVersion),
+        "the model was saved by another release of retort");
   }
 }
 
@@ -80,7 +83,8 @@ Model empty_model(const nlohmann::json& config, const std::string& where) {
   } catch (const ConfigError& error) {
     throw DataError(fmt::format("{}: {}", where, error.what()), error.hint());
   }
-  const int64_t detected = detected_classes(model.net), outputs = detected > 0 ? detected : model.net.outputs(), classes = static_cast<int64_t>(model.input.classes.size());
+  const int64_t detected = detected_classes(model.net), outputs = detected > 0 ? detected : model.net.outputs(),
+                classes = static_cast<int64_t>(model.input.classes.size());
   if (classes != 0 && classes != outputs) {
     throw DataError(fmt::format("{}: {} outputs but {} classes", where, outputs, classes), "config.json does not belong to these weights");
   }

@@ -24,14 +24,22 @@ namespace {
 Tensor draw(const std::vector<int64_t>& shape, const Init& init, Seed seed) {
   const Tensor values = at::empty(shape, at::kFloat);
   switch (init.kind) {
-    case Init::Kind::zeros: return values.zero_();
-    case Init::Kind::ones: return values.fill_(1);
-    case Init::Kind::constant: return values.fill_(init.scale);
-    case Init::Kind::uniform: return values.uniform_(-init.scale, init.scale, seed.generator());
-    case Init::Kind::normal: return values.normal_(0, init.scale, seed.generator());
+    case Init::Kind::zeros:
+      return values.zero_();
+    case Init::Kind::ones:
+      return values.fill_(1);
+    case Init::Kind::constant:
+      return values.fill_(init.scale);
+    case Init::Kind::uniform:
+      return values.uniform_(-init.scale, init.scale, seed.generator());
+    case Init::Kind::normal:
+      return values.normal_(0, init.scale, seed.generator());
     case Init::Kind::truncated_normal: {
       const double bound = std::erf(std::sqrt(2.0));  // mass within two deviations; the inverse of the distribution function does the rest
-      return values.uniform_(-bound, bound, seed.generator()).erfinv_().mul_(init.scale * std::sqrt(2.0)).clamp_(-2 * init.scale, 2 * init.scale);
+      return values.uniform_(-bound, bound, seed.generator())
+          .erfinv_()
+          .mul_(init.scale * std::sqrt(2.0))
+          .clamp_(-2 * init.scale, 2 * init.scale);
     }
   }
   throw std::logic_error("Init: unknown kind");
@@ -57,15 +65,17 @@ struct Net::Architecture {
   std::string name() const { return spec.value("arch", std::string("net")); }
   ConfigError unknown_tap(const std::string& tap) const {
     const std::string nearest = nearest_name(tap, tap_names);
-    return ConfigError(fmt::format("{}: no tap is called '{}'", name(), tap),
-                       nearest.empty() ? fmt::format("its taps are {}", fmt::join(tap_names, ", ")) : fmt::format("did you mean '{}'?", nearest));
+    return ConfigError(
+        fmt::format("{}: no tap is called '{}'", name(), tap),
+        nearest.empty() ? fmt::format("its taps are {}", fmt::join(tap_names, ", ")) : fmt::format("did you mean '{}'?", nearest));
   }
 };
 
 // ---- NetBuilder
 
 Slot NetBuilder::param(const std::string& name, const std::vector<int64_t>& shape, Init init) {
-  if (std::find(param_names_.begin(), param_names_.end(), name) != param_names_.end()) throw std::logic_error("parameter declared twice: " + name);
+  if (std::find(param_names_.begin(), param_names_.end(), name) != param_names_.end())
+    throw std::logic_error("parameter declared twice: " + name);
   param_names_.push_back(name);
   inits_.push_back(init);
   params_.push_back(draw(shape, init, seed_.stream(name)));
@@ -123,7 +133,8 @@ void Net::settle(std::shared_ptr<Architecture> architecture) {
   Taps taps{architecture->tap_names, {}};
   const Tensor out = forward(at::zeros(one), &taps);
   if (architecture->outputs > 0 && out.sizes() != at::IntArrayRef({1, architecture->outputs})) {
-    throw std::logic_error(fmt::format("{}: gives {} for one sample, not [1,{}]", architecture->name(), shape_text(out.sizes()), architecture->outputs));
+    throw std::logic_error(
+        fmt::format("{}: gives {} for one sample, not [1,{}]", architecture->name(), shape_text(out.sizes()), architecture->outputs));
   }
   for (const std::string& name : architecture->tap_names) {
     const auto found = taps.found.find(name);
@@ -148,7 +159,9 @@ Net Net::with_part(size_t position, const std::string& name, const Net& part, nl
   const Architecture& theirs = *part.architecture_;
   if (!theirs.folds.empty()) throw std::logic_error(theirs.name() + ": layers that fold cannot become a part");
   auto longer = std::make_shared<Architecture>(*architecture_);
-  const auto append = [&](auto& list, const auto& more, const auto& made) { std::transform(more.begin(), more.end(), std::back_inserter(list), made); };
+  const auto append = [&](auto& list, const auto& more, const auto& made) {
+    std::transform(more.begin(), more.end(), std::back_inserter(list), made);
+  };
   const auto named = [&](const std::string& entry) { return name + "." + entry; };
   append(longer->param_names, theirs.param_names, named);
   append(longer->buffer_names, theirs.buffer_names, named);
@@ -156,9 +169,12 @@ Net Net::with_part(size_t position, const std::string& name, const Net& part, nl
   longer->buffer_values.insert(longer->buffer_values.end(), theirs.buffer_values.begin(), theirs.buffer_values.end());
   longer->tap_names.push_back(name);
   longer->spec = std::move(spec);
-  const size_t first = params_.size(), last = first + part.params_.size(), first_buffer = buffers_.size(), last_buffer = first_buffer + part.buffers_.size();
+  const size_t first = params_.size(), last = first + part.params_.size(), first_buffer = buffers_.size(),
+               last_buffer = first_buffer + part.buffers_.size();
   const Layer run = [=, blocks = theirs.blocks](const Tensor& x, const Frame& frame) {
-    const auto stretch = [](const Tensors& list, size_t from, size_t to) { return Tensors(list.begin() + static_cast<ptrdiff_t>(from), list.begin() + static_cast<ptrdiff_t>(to)); };
+    const auto stretch = [](const Tensors& list, size_t from, size_t to) {
+      return Tensors(list.begin() + static_cast<ptrdiff_t>(from), list.begin() + static_cast<ptrdiff_t>(to));
+    };
     const Tensors params = stretch(frame.params, first, last), buffers = stretch(frame.buffers, first_buffer, last_buffer);
     const Frame own{params, buffers, frame.training, nullptr, nullptr};
     Tensor y = x;
@@ -189,8 +205,9 @@ Tensor Net::run(const Tensors& params, const Tensors* folded, size_t first, size
 void Net::check_input(const Tensor& x) const {
   const auto& shape = architecture_->input_shape;
   if (x.dim() == static_cast<int64_t>(shape.size()) + 1 && x.sizes().slice(1) == at::IntArrayRef(shape)) return;
-  throw DataError(fmt::format("{}: reads inputs [batch,{}], received {}", architecture_->name(), fmt::join(shape, ","), shape_text(x.sizes())),
-                  "prepare the inputs as the config.json beside the model says, or make a net for this shape");
+  throw DataError(
+      fmt::format("{}: reads inputs [batch,{}], received {}", architecture_->name(), fmt::join(shape, ","), shape_text(x.sizes())),
+      "prepare the inputs as the config.json beside the model says, or make a net for this shape");
 }
 
 void Net::check_taps(Taps* taps) const {
@@ -222,7 +239,8 @@ Tensor Net::forward_with(const Tensors& params, const Tensor& x, Taps* taps) con
   check_input(x);
   check_taps(taps);
   if (params.size() != params_.size()) {
-    throw std::invalid_argument(fmt::format("{}: forward_with takes {} parameters, received {}", architecture_->name(), params_.size(), params.size()));
+    throw std::invalid_argument(
+        fmt::format("{}: forward_with takes {} parameters, received {}", architecture_->name(), params_.size(), params.size()));
   }
   for (size_t i = 0; i < params.size(); ++i) {
     if (params[i].sizes() == params_[i].sizes()) continue;
@@ -329,7 +347,8 @@ void Net::load(const TensorMap& tensors, const std::string& from) {
   for (const auto& [entry, mine] : own) {
     known.push_back(entry);
     const auto found = tensors.find(entry);
-    if (found == tensors.end()) throw DataError(fmt::format("{}: tensor '{}' of {} is missing", from, entry, name), "the file holds another architecture's weights");
+    if (found == tensors.end())
+      throw DataError(fmt::format("{}: tensor '{}' of {} is missing", from, entry, name), "the file holds another architecture's weights");
     if (found->second.sizes() != mine.sizes()) {
       throw DataError(fmt::format("{}: tensor '{}' of {} should have shape {}, found {}", from, entry, name, shape_text(mine.sizes()),
                                   shape_text(found->second.sizes())),
@@ -349,10 +368,12 @@ void Net::load(const TensorMap& tensors, const std::string& from) {
 
 void Net::copy_from(const Net& other) {
   const auto same_shapes = [](const Tensors& mine, const Tensors& theirs) {
-    return std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end(), [](const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes(); });
+    return std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
+                      [](const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes(); });
   };
   if (!same_shapes(params_, other.params_) || !same_shapes(buffers_, other.buffers_)) {
-    throw ConfigError(fmt::format("weights of {} do not fit {}", other.architecture_->name(), architecture_->name()), "both nets need the same architecture");
+    throw ConfigError(fmt::format("weights of {} do not fit {}", other.architecture_->name(), architecture_->name()),
+                      "both nets need the same architecture");
   }
   const at::NoGradGuard no_grad;
   for (size_t i = 0; i < params_.size(); ++i) params_[i].copy_(other.params_[i]);

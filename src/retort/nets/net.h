@@ -29,9 +29,9 @@ struct Taps {
 // What a layer sees while it runs.
 struct Frame {
   const Tensors& params;
-  const Tensors& buffers;            // running statistics; batch-norm layers update them in place while training
+  const Tensors& buffers;  // running statistics; batch-norm layers update them in place while training
   bool training = false;
-  const Tensors* folded = nullptr;   // set by frozen nets: weight (2s) and bias (2s+1) of fold slot s, batch-norm folded in
+  const Tensors* folded = nullptr;  // set by frozen nets: weight (2s) and bias (2s+1) of fold slot s, batch-norm folded in
   Taps* taps = nullptr;
   Tensor tap(std::string_view name, const Tensor& value) const;  // records when wanted; returns the value
 };
@@ -53,9 +53,9 @@ struct Init {
   enum class Kind { zeros, ones, constant, uniform, normal, truncated_normal } kind = Kind::zeros;
   double scale = 0;  // constant: the value; uniform: half width; normals: standard deviation
 };
-Init kaiming_uniform(int64_t fan_in);      // libtorch's Linear/Conv default: U(-1/sqrt(fan_in), 1/sqrt(fan_in))
-Init kaiming_normal(int64_t fan);          // N(0, sqrt(2/fan))
-Init truncated_normal(double deviation);   // N(0, deviation) cut at two deviations
+Init kaiming_uniform(int64_t fan_in);     // libtorch's Linear/Conv default: U(-1/sqrt(fan_in), 1/sqrt(fan_in))
+Init kaiming_normal(int64_t fan);         // N(0, sqrt(2/fan))
+Init truncated_normal(double deviation);  // N(0, deviation) cut at two deviations
 
 // Weight and bias of a conv or linear layer with the batch-norm behind it folded in.
 using FoldRule = std::function<std::pair<Tensor, Tensor>(const Tensors& params, const Tensors& buffers)>;

@@ -42,10 +42,12 @@ class Reader {
   Reader(std::string_view bytes, std::string name) : bytes_(bytes), name_(std::move(name)) {}
 
   [[noreturn]] void refuse(const std::string& what) const {
-    throw DataError(fmt::format("{}: not a whole packed model: {}", name_, what), "the file is damaged or of another format; write or fetch it again");
+    throw DataError(fmt::format("{}: not a whole packed model: {}", name_, what),
+                    "the file is damaged or of another format; write or fetch it again");
   }
   std::string_view take(size_t count, const std::string& what) {
-    if (count > bytes_.size() - at_) refuse(fmt::format("{} at byte {} takes {} bytes, but {} are left", what, at_, count, bytes_.size() - at_));
+    if (count > bytes_.size() - at_)
+      refuse(fmt::format("{} at byte {} takes {} bytes, but {} are left", what, at_, count, bytes_.size() - at_));
     at_ += count;
     return bytes_.substr(at_ - count, count);
   }
@@ -81,8 +83,10 @@ std::map<std::string, Entry> read_entries(const nlohmann::json& header, const Re
   try {
     for (const auto& one : header.at("tensors")) {
       const auto coding = one.at("coding").get<std::string>(), name = one.at("name").get<std::string>();
-      const Entry entry{one.at("levels").get<int64_t>(), one.at("bucket").get<int64_t>(), one.at("points").get<bool>(), coding == "huffman"};
-      if (entry.levels < 2 || entry.levels > kMostLevels) in.refuse(fmt::format("tensor '{}' has {} levels, expected 2 to {}", name, entry.levels, kMostLevels));
+      const Entry entry{one.at("levels").get<int64_t>(), one.at("bucket").get<int64_t>(), one.at("points").get<bool>(),
+                        coding == "huffman"};
+      if (entry.levels < 2 || entry.levels > kMostLevels)
+        in.refuse(fmt::format("tensor '{}' has {} levels, expected 2 to {}", name, entry.levels, kMostLevels));
       if (entry.bucket < 0 || entry.bucket == 1) in.refuse(fmt::format("tensor '{}' has buckets of {}", name, entry.bucket));
       if (!entry.huffman && coding != "bits") in.refuse(fmt::format("tensor '{}' has the unknown coding '{}'", name, coding));
       if (!entries.emplace(name, entry).second) in.refuse(fmt::format("tensor '{}' comes twice", name));
@@ -124,10 +128,12 @@ Tensor read_quantised(const Entry& entry, const Tensor& like, const std::string&
   q.scale.size = size;
   q.scale.low = in.floats(buckets, "lows of " + name);
   q.scale.high = in.floats(buckets, "highs of " + name);
-  if ((q.scale.high < q.scale.low).any().item<bool>()) in.refuse(fmt::format("tensor '{}' has a bucket whose high lies below its low", name));
+  if ((q.scale.high < q.scale.low).any().item<bool>())
+    in.refuse(fmt::format("tensor '{}' has a bucket whose high lies below its low", name));
   if (entry.points) {
     q.points = in.floats(entry.levels, "points of " + name);
-    if ((q.points.slice(0, 1) < q.points.slice(0, 0, -1)).any().item<bool>()) in.refuse(fmt::format("tensor '{}' has points out of order", name));
+    if ((q.points.slice(0, 1) < q.points.slice(0, 0, -1)).any().item<bool>())
+      in.refuse(fmt::format("tensor '{}' has points out of order", name));
   }
   q.indices = read_indices(entry, count, name, in);
   return q.values();
@@ -150,7 +156,8 @@ PackedModel pack_model(const Net& net, const InputSpec& input, const std::map<st
   for (const auto& [name, q] : quantised) {
     const auto found = tensors.find(name);
     if (found == tensors.end()) throw ConfigError(fmt::format("pack_model: the net has no tensor '{}'", name));
-    if (found->second.sizes() != at::IntArrayRef(q.shape)) throw ConfigError(fmt::format("pack_model: tensor '{}' has another shape in the net", name));
+    if (found->second.sizes() != at::IntArrayRef(q.shape))
+      throw ConfigError(fmt::format("pack_model: tensor '{}' has another shape in the net", name));
   }
   std::string data;
   std::vector<std::string> names = net.param_names();
@@ -176,8 +183,13 @@ PackedModel pack_model(const Net& net, const InputSpec& input, const std::map<st
     const bool huffman = coding == Coding::huffman || (coding == Coding::smaller && coded.size() < plain.size());
     data += huffman ? coded : plain;
     const int64_t bucket = q.scale.low.numel() == 1 ? 0 : q.scale.size;
-    header["tensors"].push_back({{"name", name}, {"levels", q.levels}, {"bucket", bucket}, {"points", q.points.defined()}, {"coding", huffman ? "huffman" : "bits"}});
-    model.tensors.push_back({name, huffman ? "huffman" : "bits", static_cast<int64_t>(numbers.size()), q.levels, static_cast<int64_t>(data.size() - before), mean_length(counts, lengths)});
+    header["tensors"].push_back({{"name", name},
+                                 {"levels", q.levels},
+                                 {"bucket", bucket},
+                                 {"points", q.points.defined()},
+                                 {"coding", huffman ? "huffman" : "bits"}});
+    model.tensors.push_back({name, huffman ? "huffman" : "bits", static_cast<int64_t>(numbers.size()), q.levels,
+                             static_cast<int64_t>(data.size() - before), mean_length(counts, lengths)});
     model.formula_bits += bits * static_cast<int64_t>(numbers.size()) + 64 * q.scale.low.numel() + (q.points.defined() ? 32 * q.levels : 0);
   }
   const std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -195,7 +207,8 @@ Model parse_packed(std::string_view bytes, const std::string& name) {
   if (!marked) in.refuse("it does not begin with RETORTPK");
   if (bytes.size() < kPrefix + kCheck) in.refuse(fmt::format("{} bytes, expected at least {}", bytes.size(), kPrefix + kCheck));
   in.take(kMagic.size(), "the mark");
-  if (const auto version = in.number<uint32_t>("version"); version != kVersion) in.refuse(fmt::format("version {}, expected {}", version, kVersion));
+  if (const auto version = in.number<uint32_t>("version"); version != kVersion)
+    in.refuse(fmt::format("version {}, expected {}", version, kVersion));
   uint32_t check = 0;
   std::memcpy(&check, bytes.data() + bytes.size() - kCheck, kCheck);
   if (check != crc32_of(bytes.substr(0, bytes.size() - kCheck))) in.refuse("its checksum differs");
@@ -212,7 +225,8 @@ Model parse_packed(std::string_view bytes, const std::string& name) {
   for (const std::string& tensor : names) {
     const Tensor& like = own.at(tensor);
     const auto entry = entries.find(tensor);
-    values[tensor] = entry == entries.end() ? in.floats(like.numel(), "values of " + tensor).view(like.sizes()) : read_quantised(entry->second, like, tensor, in);
+    values[tensor] = entry == entries.end() ? in.floats(like.numel(), "values of " + tensor).view(like.sizes())
+                                            : read_quantised(entry->second, like, tensor, in);
     if (entry != entries.end()) entries.erase(entry);
   }
   if (!entries.empty()) in.refuse(fmt::format("tensor '{}' does not belong to the net", entries.begin()->first));

@@ -13,7 +13,8 @@ Tensor in_buckets(const Tensor& flat, int64_t size) {
 }
 
 void check_levels(int64_t levels) {
-  if (levels < 2 || levels > (int64_t{1} << 16)) throw ConfigError(fmt::format("quantiser: {} levels, expected 2 to 65536", levels), "1 bit has 2 levels, 16 bits have 65536");
+  if (levels < 2 || levels > (int64_t{1} << 16))
+    throw ConfigError(fmt::format("quantiser: {} levels, expected 2 to 65536", levels), "1 bit has 2 levels, 16 bits have 65536");
 }
 
 void check_points(const Tensor& points) {
@@ -38,9 +39,12 @@ Tensor BucketScale::alpha() const {
 }
 
 BucketScale bucket_scale(const Tensor& values, int64_t bucket) {
-  if (bucket < 0 || bucket == 1) throw ConfigError(fmt::format("quantiser: buckets of {}, expected at least 2 entries", bucket), "0 puts a whole tensor into one bucket");
+  if (bucket < 0 || bucket == 1)
+    throw ConfigError(fmt::format("quantiser: buckets of {}, expected at least 2 entries", bucket),
+                      "0 puts a whole tensor into one bucket");
   const Tensor flat = values.detach().flatten().to(at::kFloat);
-  if (!at::isfinite(flat).all().item<bool>()) throw DataError("quantiser: the weights are not finite", "a diverged training cannot be quantised: lower train.lr");
+  if (!at::isfinite(flat).all().item<bool>())
+    throw DataError("quantiser: the weights are not finite", "a diverged training cannot be quantised: lower train.lr");
   const int64_t size = bucket == 0 ? flat.numel() : std::min(bucket, flat.numel());
   const Tensor rows = in_buckets(flat, size);
   return {rows.amin(1), rows.amax(1), size};
@@ -57,7 +61,8 @@ Tensor from_unit(const Tensor& levels, const BucketScale& scale) {
 }
 
 Tensor Quantised::values() const {
-  const Tensor at_levels = points.defined() ? points.to(at::kDouble).index_select(0, indices) : indices.to(at::kDouble) / static_cast<double>(levels - 1);
+  const Tensor at_levels = points.defined() ? points.to(at::kDouble).index_select(0, indices)
+                                            : indices.to(at::kDouble) / static_cast<double>(levels - 1);
   return from_unit(at_levels, scale).view(shape);
 }
 
@@ -102,7 +107,8 @@ Tensor straight_through(const Tensor& weights, const Tensor& quantised) { return
 
 std::vector<int64_t> share_out(const std::vector<double>& gradient_norms, const std::vector<int64_t>& initial, bool points) {
   if (gradient_norms.size() != initial.size() || initial.empty()) {
-    throw ConfigError(fmt::format("quantiser: {} gradient norms for {} tensors", gradient_norms.size(), initial.size()), "one norm a tensor");
+    throw ConfigError(fmt::format("quantiser: {} gradient norms for {} tensors", gradient_norms.size(), initial.size()),
+                      "one norm a tensor");
   }
   std::vector<int64_t> shares;
   for (const int64_t given : initial) shares.push_back(points ? given / 2 : given - 1);

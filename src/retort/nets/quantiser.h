@@ -10,8 +10,8 @@
 namespace retort {
 
 struct BucketScale {
-  Tensor low, high;    // [buckets] float32: smallest and largest value
-  int64_t size = 0;    // entries a bucket; the last may have fewer
+  Tensor low, high;      // [buckets] float32: smallest and largest value
+  int64_t size = 0;      // entries a bucket; the last may have fewer
   Tensor alpha() const;  // high - low, 1 where that is below 1e-10. double
 };
 // `bucket` 0 puts the whole tensor into one. Throws ConfigError for 1 or a negative one, DataError for values that are not finite.
@@ -24,8 +24,8 @@ Tensor from_unit(const Tensor& levels, const BucketScale& scale);
 // Quantised values are decided by these alone.
 struct Quantised {
   BucketScale scale;
-  Tensor points;       // [levels] float32, sorted; undefined: `levels` evenly spaced ones
-  Tensor indices;      // [n] int64 in [0, levels)
+  Tensor points;   // [levels] float32, sorted; undefined: `levels` evenly spaced ones
+  Tensor indices;  // [n] int64 in [0, levels)
   int64_t levels = 0;
   std::vector<int64_t> shape;
   Tensor values() const;  // float32, of that shape

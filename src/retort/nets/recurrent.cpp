@@ -9,13 +9,15 @@ namespace {
 // [b, steps, in] -> [b, width]: the state after the last step. Parameters are named as torch.nn.LSTM names them.
 Layer lstm(NetBuilder& b, const std::string& name, int64_t in, int64_t width) {
   const Init init = kaiming_uniform(width);
-  const std::vector<Slot> slots = {b.param(name + ".weight_ih_l0", {4 * width, in}, init), b.param(name + ".weight_hh_l0", {4 * width, width}, init),
+  const std::vector<Slot> slots = {b.param(name + ".weight_ih_l0", {4 * width, in}, init),
+                                   b.param(name + ".weight_hh_l0", {4 * width, width}, init),
                                    b.param(name + ".bias_ih_l0", {4 * width}, init), b.param(name + ".bias_hh_l0", {4 * width}, init)};
   return [slots, width](const Tensor& x, const Frame& frame) {
     const Tensor start = at::zeros({1, x.size(0), width}, x.options());
     Tensors params;
     for (const Slot slot : slots) params.push_back(frame.params[slot]);
-    return std::get<1>(at::lstm(x, {start, start}, params, /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0, frame.training, /*bidirectional=*/false, /*batch_first=*/true))[0];
+    return std::get<1>(at::lstm(x, {start, start}, params, /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0, frame.training,
+                                /*bidirectional=*/false, /*batch_first=*/true))[0];
   };
 }
 
@@ -45,13 +47,18 @@ std::optional<Net> make_chars(const NetRequest& request) {
     widths.push_back(width);
   }
   if (widths.size() < 2) return {};
-  if (request.input.size() != 1) throw ConfigError(fmt::format("net '{}' reads characters; these inputs are [{}]", request.name, fmt::join(request.input, ",")), "its data source is chars:TEXT");
+  if (request.input.size() != 1)
+    throw ConfigError(fmt::format("net '{}' reads characters; these inputs are [{}]", request.name, fmt::join(request.input, ",")),
+                      "its data source is chars:TEXT");
   const int64_t context = request.input[0], symbols = request.outputs, embed = widths[0];
   NetBuilder b(request.seed);
   const Slot table = b.param("embed.weight", {symbols, embed}, {Init::Kind::normal, 0.5});
-  b.block("embed", [=](const Tensor& x, const Frame& frame) { return at::embedding(frame.params[table], x.to(at::kLong).clamp(0, symbols - 1)); });
+  b.block("embed",
+          [=](const Tensor& x, const Frame& frame) { return at::embedding(frame.params[table], x.to(at::kLong).clamp(0, symbols - 1)); });
   b.tap("embedding");
-  const auto noted = [](const Layer& layer) { return [layer](const Tensor& x, const Frame& frame) { return frame.tap("embedding", layer(x, frame)); }; };
+  const auto noted = [](const Layer& layer) {
+    return [layer](const Tensor& x, const Frame& frame) { return frame.tap("embedding", layer(x, frame)); };
+  };
   int64_t width = embed * context;
   for (size_t i = 1; i < widths.size(); ++i) {
     const std::string fc = fmt::format("fc{}", i);
@@ -66,6 +73,9 @@ std::optional<Net> make_chars(const NetRequest& request) {
 }  // namespace
 
 Family lstm_family() { return {"lstm", "lstm-WIDTH", "an LSTM that reads an image row by row, as in lstm-64", make_lstm}; }
-Family chars_family() { return {"chars", "chars-EMBED-WIDTH… or chars-EMBED-lstmWIDTH", "the next character from those before it, as in chars-16-256", make_chars}; }
+Family chars_family() {
+  return {"chars", "chars-EMBED-WIDTH… or chars-EMBED-lstmWIDTH", "the next character from those before it, as in chars-16-256",
+          make_chars};
+}
 
 }  // namespace retort

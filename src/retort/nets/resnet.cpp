@@ -17,9 +17,7 @@ Layer residual_unit(NetBuilder& b, const std::string& name, int64_t in, int64_t 
     return [=](const Tensor& x, const Frame& frame) { return second(first(x, frame).relu_(), frame).add_(x).relu_(); };
   }
   const Layer shortcut = conv_bn(b, name + ".downsample.0", name + ".downsample.1", in, out, 1, stride, 0, 1, kaiming_normal(out));
-  return [=](const Tensor& x, const Frame& frame) {
-    return second(first(x, frame).relu_(), frame).add_(shortcut(x, frame)).relu_();
-  };
+  return [=](const Tensor& x, const Frame& frame) { return second(first(x, frame).relu_(), frame).add_(shortcut(x, frame)).relu_(); };
 }
 
 std::optional<Net> make_resnet(const NetRequest& request) {

@@ -17,7 +17,9 @@ std::vector<std::string> pieces(const std::string& name) {
   return list;
 }
 
-bool is_number(const std::string& text) { return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); }); }
+bool is_number(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+}
 
 // Tensors by name, with their shapes.
 TensorMap tensors_of(const Net& net) { return net.named_tensors(); }
@@ -30,7 +32,8 @@ PrunableLayer between(const TensorMap& tensors, const std::string& layer, const 
   return found;
 }
 
-std::vector<PrunableLayer> chain_layers(const Net& net, const std::function<std::pair<std::string, std::string>(size_t)>& names, const std::string& last) {
+std::vector<PrunableLayer> chain_layers(const Net& net, const std::function<std::pair<std::string, std::string>(size_t)>& names,
+                                        const std::string& last) {
   const TensorMap tensors = tensors_of(net);
   std::vector<PrunableLayer> layers;
   for (size_t i = 0; tensors.count(names(i).first + ".weight"); ++i) {
@@ -42,12 +45,18 @@ std::vector<PrunableLayer> chain_layers(const Net& net, const std::function<std:
 
 std::vector<PrunableLayer> vit_layers(const Net& net) {
   const TensorMap tensors = tensors_of(net);
-  const auto width = tensors.at("class_token").size(2), head = width >= 192 ? width / (width / 64) : width / std::max<int64_t>(1, width / 16);
+  const auto width = tensors.at("class_token").size(2),
+             head = width >= 192 ? width / (width / 64) : width / std::max<int64_t>(1, width / 16);
   std::vector<PrunableLayer> layers;
   for (size_t i = 0; tensors.count(fmt::format("encoder.layers.encoder_layer_{}.ln_1.weight", i)); ++i) {
-    const std::string block = fmt::format("encoder.layers.encoder_layer_{}", i), attention = block + ".self_attention", mlp = block + ".mlp";
+    const std::string block = fmt::format("encoder.layers.encoder_layer_{}", i), attention = block + ".self_attention",
+                      mlp = block + ".mlp";
     const int64_t heads = tensors.at(attention + ".out_proj.weight").size(1) / head;
-    layers.push_back({attention, heads, {{attention + ".in_proj_weight", 0, head, 3}, {attention + ".in_proj_bias", 0, head, 3}, {attention + ".out_proj.weight", 1, head}}});
+    layers.push_back({attention,
+                      heads,
+                      {{attention + ".in_proj_weight", 0, head, 3},
+                       {attention + ".in_proj_bias", 0, head, 3},
+                       {attention + ".out_proj.weight", 1, head}}});
     layers.push_back({mlp, tensors.at(mlp + ".0.weight").size(0), {{mlp + ".0.weight", 0}, {mlp + ".0.bias", 0}, {mlp + ".3.weight", 1}}});
   }
   return layers;
@@ -69,7 +78,8 @@ Tensor flat_again(const Tensor& tensor, const Cut& cut) {
 }
 
 // What the layers make of a tensor, cut by cut.
-Tensor through_cuts(const std::string& name, Tensor tensor, const std::vector<PrunableLayer>& layers, const std::function<Tensor(const Tensor&, int64_t axis, size_t layer)>& change) {
+Tensor through_cuts(const std::string& name, Tensor tensor, const std::vector<PrunableLayer>& layers,
+                    const std::function<Tensor(const Tensor&, int64_t axis, size_t layer)>& change) {
   for (size_t i = 0; i < layers.size(); ++i)
     for (const Cut& cut : layers[i].cuts)
       if (cut.tensor == name) tensor = flat_again(change(grouped(tensor, cut, layers[i].groups), cut.dim + 1, i), cut);
@@ -79,7 +89,9 @@ Tensor through_cuts(const std::string& name, Tensor tensor, const std::vector<Pr
 void check_groups(const std::vector<PrunableLayer>& layers, const Groups& kept) {
   if (kept.size() != layers.size()) throw ConfigError(fmt::format("slimming: {} counts for {} layers", kept.size(), layers.size()));
   for (size_t i = 0; i < kept.size(); ++i)
-    if (kept[i] < 1 || kept[i] > layers[i].groups) throw ConfigError(fmt::format("slimming: {} has {} groups and cannot keep {}", layers[i].name, layers[i].groups, kept[i]), "a part of a net is never larger than the net");
+    if (kept[i] < 1 || kept[i] > layers[i].groups)
+      throw ConfigError(fmt::format("slimming: {} has {} groups and cannot keep {}", layers[i].name, layers[i].groups, kept[i]),
+                        "a part of a net is never larger than the net");
 }
 
 std::string narrowed_name(const Net& net, const Groups& kept) {
@@ -103,10 +115,15 @@ Tensor leading(const std::string& name, const Tensor& tensor, const std::vector<
 
 std::vector<PrunableLayer> prunable_layers(const Net& net) {
   const std::string family = pieces(arch(net)).front();
-  if (family == "mlp") return chain_layers(net, [](size_t i) { return std::pair(fmt::format("fc{}", i + 1), fmt::format("bn{}", i + 1)); }, "fc");
-  if (family == "cnn") return chain_layers(net, [](size_t i) { return std::pair(fmt::format("features.{}", 4 * i), fmt::format("features.{}", 4 * i + 1)); }, "classifier");
+  if (family == "mlp")
+    return chain_layers(
+        net, [](size_t i) { return std::pair(fmt::format("fc{}", i + 1), fmt::format("bn{}", i + 1)); }, "fc");
+  if (family == "cnn")
+    return chain_layers(
+        net, [](size_t i) { return std::pair(fmt::format("features.{}", 4 * i), fmt::format("features.{}", 4 * i + 1)); }, "classifier");
   if (family == "vit") return vit_layers(net);
-  throw ConfigError(fmt::format("{}: has no groups of weights that could be left out", arch(net)), "units of mlp-…, channels of cnn-… and heads of vit-… can be");
+  throw ConfigError(fmt::format("{}: has no groups of weights that could be left out", arch(net)),
+                    "units of mlp-…, channels of cnn-… and heads of vit-… can be");
 }
 
 double scale_of(const Net& net, const Groups& kept) {
@@ -124,17 +141,22 @@ double scale_of(const Net& net, const Groups& kept) {
 }
 
 Groups groups_for_scale(const Net& net, double scale) {
-  if (!(scale > 0 && scale <= 1)) throw ConfigError(fmt::format("slimming: no part of a net has {} times its parameters", scale), "scales lie above 0 and up to 1");
+  if (!(scale > 0 && scale <= 1))
+    throw ConfigError(fmt::format("slimming: no part of a net has {} times its parameters", scale), "scales lie above 0 and up to 1");
   const auto layers = prunable_layers(net);
   int64_t finest = 1;
   for (const auto& layer : layers) finest = std::max(finest, layer.groups);
   const auto share = [&](int64_t part) {
     Groups kept;
-    for (const auto& layer : layers) kept.push_back(std::max<int64_t>(1, std::llround(static_cast<double>(layer.groups * part) / static_cast<double>(finest))));
+    for (const auto& layer : layers)
+      kept.push_back(std::max<int64_t>(1, std::llround(static_cast<double>(layer.groups * part) / static_cast<double>(finest))));
     return kept;
   };
   const double least = scale_of(net, share(1));
-  if (scale < 0.9 * least) throw ConfigError(fmt::format("slimming: {} keeps {:.1f} % of its parameters with one group a layer; {:.1f} % are asked for", arch(net), 100 * least, 100 * scale), "ask for more, or take another net");
+  if (scale < 0.9 * least)
+    throw ConfigError(fmt::format("slimming: {} keeps {:.1f} % of its parameters with one group a layer; {:.1f} % are asked for", arch(net),
+                                  100 * least, 100 * scale),
+                      "ask for more, or take another net");
   Groups best;
   double error = 2;
   for (int64_t part = 1; part <= finest; ++part) {
@@ -166,7 +188,9 @@ Net reordered(const Net& net, const std::vector<Tensor>& orders) {
   const auto layers = prunable_layers(net);
   TensorMap moved;
   for (const auto& [name, tensor] : tensors_of(net)) {
-    moved[name] = through_cuts(name, tensor, layers, [&](const Tensor& t, int64_t axis, size_t layer) { return t.index_select(axis, orders.at(layer).to(t.device())); });
+    moved[name] = through_cuts(name, tensor, layers, [&](const Tensor& t, int64_t axis, size_t layer) {
+      return t.index_select(axis, orders.at(layer).to(t.device()));
+    });
   }
   Net other = net.clone();
   other.load(moved, "a reordered net");

@@ -26,8 +26,8 @@ std::optional<Net> make_vgg(const NetRequest& request) {
       ++module;
     }
     for (int64_t i = 0; i < convs; ++i) {
-      layers.push_back(conv_bn(b, fmt::format("features.{}", module), fmt::format("features.{}", module + 1), map.channels, width, 3, 1, 1, 1,
-                               kaiming_normal(9 * width)));
+      layers.push_back(conv_bn(b, fmt::format("features.{}", module), fmt::format("features.{}", module + 1), map.channels, width, 3, 1, 1,
+                               1, kaiming_normal(9 * width)));
       layers.push_back(relu());
       module += 3;
       map.channels = width;

@@ -24,14 +24,17 @@ struct VitPlan {
 
 ConfigError bad_plan(const NetRequest& request, const std::string& why) {
   return ConfigError(fmt::format("net '{}' on [{}]: {}", request.name, fmt::join(request.input, ","), why),
-                     "vit-DEPTHxWIDTHpPATCH[-distilled] wants a patch that divides both sides and a width of whole heads (16 channels each, 64 from width 192 on)");
+                     "vit-DEPTHxWIDTHpPATCH[-distilled] wants a patch that divides both sides and a width of whole heads (16 channels "
+                     "each, 64 from width 192 on)");
 }
 
 std::optional<VitPlan> read_plan(const NetRequest& request) {
   NameReader name(request.name);
   VitPlan plan;
   if (!name.text("vit-")) return {};
-  if (!name.text("tiny") && (!name.whole(plan.depth) || !name.text("x") || !name.whole(plan.width) || !name.text("p") || !name.whole(plan.patch))) return {};
+  if (!name.text("tiny") &&
+      (!name.whole(plan.depth) || !name.text("x") || !name.whole(plan.width) || !name.text("p") || !name.whole(plan.patch)))
+    return {};
   if (name.text("-h") && !name.whole(plan.kept_heads)) return {};
   if (name.text("-f") && !name.whole(plan.kept_units)) return {};
   plan.distilled = name.text("-distilled");
@@ -42,7 +45,8 @@ std::optional<VitPlan> read_plan(const NetRequest& request) {
   if (plan.patch == 0) {
     for (plan.patch = 2; plan.patch < side && (side > 8 * plan.patch || map.height % plan.patch || map.width % plan.patch);) ++plan.patch;
   }
-  if (map.height % plan.patch || map.width % plan.patch) throw bad_plan(request, fmt::format("patches of {} pixels do not tile the image", plan.patch));
+  if (map.height % plan.patch || map.width % plan.patch)
+    throw bad_plan(request, fmt::format("patches of {} pixels do not tile the image", plan.patch));
   if (plan.width % plan.full_heads()) throw bad_plan(request, fmt::format("width {} is not made of whole heads", plan.width));
   return plan;
 }
@@ -55,9 +59,13 @@ Layer self_attention(NetBuilder& b, const std::string& name, int64_t width, int6
   const Layer out = linear_init(b, name + ".out_proj", inner, width, init);
   return [=](const Tensor& x, const Frame& frame) {
     const int64_t batch = x.size(0), tokens = x.size(1);
-    const Tensor qkv = at::linear(x, frame.params[w], frame.params[c]).view({batch, tokens, 3, heads, d}).permute({2, 0, 3, 1, 4}).reshape({3, batch * heads, tokens, d});
+    const Tensor qkv = at::linear(x, frame.params[w], frame.params[c])
+                           .view({batch, tokens, 3, heads, d})
+                           .permute({2, 0, 3, 1, 4})
+                           .reshape({3, batch * heads, tokens, d});
     const std::vector<Tensor> parts = qkv.unbind(0);
-    const Tensor scores = at::baddbmm(at::zeros({1}, x.options()), parts[0], parts[1].transpose(1, 2), /*beta=*/0, /*alpha=*/1 / std::sqrt(static_cast<double>(d)));
+    const Tensor scores = at::baddbmm(at::zeros({1}, x.options()), parts[0], parts[1].transpose(1, 2), /*beta=*/0,
+                                      /*alpha=*/1 / std::sqrt(static_cast<double>(d)));
     const Tensor mixed = at::bmm(at::softmax(scores, -1), parts[2]);
     return out(mixed.view({batch, heads, tokens, d}).transpose(1, 2).reshape({batch, tokens, inner}), frame);
   };
@@ -66,7 +74,8 @@ Layer self_attention(NetBuilder& b, const std::string& name, int64_t width, int6
 Layer encoder_layer(NetBuilder& b, const std::string& name, const VitPlan& plan) {
   const Init init = truncated_normal(0.02);
   const int64_t width = plan.width;
-  const Layer attend = chain({layer_norm(b, name + ".ln_1", width, 1e-6), self_attention(b, name + ".self_attention", width, plan.heads(), plan.head_width())});
+  const Layer attend = chain(
+      {layer_norm(b, name + ".ln_1", width, 1e-6), self_attention(b, name + ".self_attention", width, plan.heads(), plan.head_width())});
   const Layer think = chain({layer_norm(b, name + ".ln_2", width, 1e-6), linear_init(b, name + ".mlp.0", width, plan.units(), init), gelu(),
                              linear_init(b, name + ".mlp.3", plan.units(), width, init)});
   return [=](const Tensor& x, const Frame& frame) {
@@ -98,7 +107,8 @@ std::optional<Net> make_vit(const NetRequest& request) {
   for (int64_t i = 0; i < plan->depth; ++i) {
     b.block(fmt::format("block{}", i + 1), encoder_layer(b, fmt::format("encoder.layers.encoder_layer_{}", i), *plan));
   }
-  const Layer norm = layer_norm(b, "encoder.ln", width, 1e-6), head = linear_init(b, "heads.head", width, request.outputs, truncated_normal(0.02));
+  const Layer norm = layer_norm(b, "encoder.ln", width, 1e-6),
+              head = linear_init(b, "heads.head", width, request.outputs, truncated_normal(0.02));
   if (distilled) {
     for (const char* name : {"embedding", "class_logits", "distillation_logits"}) b.tap(name);
     b.block("norm", [norm](const Tensor& x, const Frame& frame) {
@@ -106,7 +116,8 @@ std::optional<Net> make_vit(const NetRequest& request) {
       frame.tap("embedding", normed.select(1, 0));
       return normed;
     });
-    b.block("logits", [head, other = linear_init(b, "heads.distillation", width, request.outputs, truncated_normal(0.02))](const Tensor& x, const Frame& frame) {
+    b.block("logits", [head, other = linear_init(b, "heads.distillation", width, request.outputs, truncated_normal(0.02))](
+                          const Tensor& x, const Frame& frame) {
       return (frame.tap("class_logits", head(x.select(1, 0), frame)) + frame.tap("distillation_logits", other(x.select(1, 1), frame))) / 2;
     });
   } else {
@@ -119,7 +130,8 @@ std::optional<Net> make_vit(const NetRequest& request) {
 }  // namespace
 
 Family vit_family() {
-  return {"vit", "vit-tiny, vit-DEPTHxWIDTHpPATCH[-hHEADS][-fUNITS][-distilled]", "vision transformer with a class token, as in vit-4x64p4, and with a distillation token where asked for", make_vit};
+  return {"vit", "vit-tiny, vit-DEPTHxWIDTHpPATCH[-hHEADS][-fUNITS][-distilled]",
+          "vision transformer with a class token, as in vit-4x64p4, and with a distillation token where asked for", make_vit};
 }
 
 }  // namespace retort

@@ -13,8 +13,10 @@ Net weighted_sum(const std::vector<std::pair<double, const Net*>>& terms) {
     if (term->params().size() != net.params().size()) throw ConfigError("weighted_sum: nets of different architectures");
     for (size_t i = 0; i < net.params().size(); ++i) {
       Tensor param = net.params()[i];
-      if (t == 0) param.mul_(weight);
-      else param.add_(term->params()[i], weight);
+      if (t == 0)
+        param.mul_(weight);
+      else
+        param.add_(term->params()[i], weight);
     }
   }
   return net;

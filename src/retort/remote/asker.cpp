@@ -16,9 +16,9 @@ namespace retort {
 namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
-constexpr double kPatience = 0.25;       // seconds until an interrupt is noticed
-constexpr size_t kHitsAtOnce = 256;      // cached answers handed over before the wire is looked at again
-constexpr size_t kTwinsAtOnce = 4096;    // questions that wait for the answer to an equal one
+constexpr double kPatience = 0.25;     // seconds until an interrupt is noticed
+constexpr size_t kHitsAtOnce = 256;    // cached answers handed over before the wire is looked at again
+constexpr size_t kTwinsAtOnce = 4096;  // questions that wait for the answer to an equal one
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -43,7 +43,7 @@ struct Asker::Body {
   TokenBucket requests, tokens;
   Dice dice{Seed(std::random_device()())};  // only of waiting times
   AskProgress progress;
-  double pause_until = 0;                   // the server asked for it
+  double pause_until = 0;  // the server asked for it
 
   explicit Body(EndpointKnobs given)
       : knobs((given.check(), std::move(given))),
@@ -58,7 +58,9 @@ struct Asker::Body {
     HttpRequest request;
     request.url = joined_url(knobs.url, question.path);
     request.body = question.request.dump();
-    if (!secret.empty()) request.headers = {knobs.key_style == "api-key" ? std::pair{std::string("api-key"), secret} : std::pair{std::string("Authorization"), "Bearer " + secret}};
+    if (!secret.empty())
+      request.headers = {knobs.key_style == "api-key" ? std::pair{std::string("api-key"), secret}
+                                                      : std::pair{std::string("Authorization"), "Bearer " + secret}};
     request.connect_seconds = knobs.connect_seconds;
     request.stall_seconds = knobs.stall_seconds;
     request.total_seconds = knobs.total_seconds;
@@ -74,7 +76,8 @@ class Asking {
  public:
   using Next = std::function<std::optional<Question>()>;
   using Deliver = std::function<void(const Question&, const nlohmann::json&, bool)>;
-  Asking(Shared& shared, const Next& next, const CheckReply& check, const Deliver& deliver) : b(shared), next_(next), check_(check), deliver_(deliver) {}
+  Asking(Shared& shared, const Next& next, const CheckReply& check, const Deliver& deliver)
+      : b(shared), next_(next), check_(check), deliver_(deliver) {}
 
   void run() {
     while (true) {
@@ -101,7 +104,9 @@ class Asking {
   void send() {
     more_at_once_ = false;
     while (!error_) {
-      if (interrupt_requested()) throw Interrupted(fmt::format("{}: interrupted after {} answers", name(), b.progress.answered), keeps() ? "run again to go on: what was answered is kept" : "");
+      if (interrupt_requested())
+        throw Interrupted(fmt::format("{}: interrupted after {} answers", name(), b.progress.answered),
+                          keeps() ? "run again to go on: what was answered is kept" : "");
       const double time = now();
       b.progress.concurrency = b.width.now();
       if (flying_ >= b.width.now() || time < b.pause_until) return;

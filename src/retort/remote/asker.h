@@ -26,9 +26,9 @@ struct EndpointKnobs {
   bool many_choices = true, takes_seed = true, takes_system = true;
   std::string length_field = "max_tokens";  // or max_completion_tokens
   void describe(Knobs& knobs);
-  void check() const;           // throws ConfigError: no url, a key variable that is not set, prices without limits …
+  void check() const;  // throws ConfigError: no url, a key variable that is not set, prices without limits …
   Budget allowance() const;
-  std::string key() const;      // the secret itself, from the environment; empty where key_env is. Throws ConfigError.
+  std::string key() const;  // the secret itself, from the environment; empty where key_env is. Throws ConfigError.
 };
 
 // Where a question goes: the path comes before a query that the endpoint's URL may have (Azure's api-version).
@@ -38,21 +38,23 @@ std::string shown_url(const std::string& url);
 
 // What the endpoint said no to, or why it could not be reached (status 0).
 struct EndpointError : TeacherError {
-  EndpointError(int64_t http_status, const std::string& line, std::string hint) : TeacherError(line, std::move(hint)), status(http_status) {}
+  EndpointError(int64_t http_status, const std::string& line, std::string hint)
+      : TeacherError(line, std::move(hint)), status(http_status) {}
   int64_t status;
 };
 // A reply that breaks the API's promise. `again`: another try may bring a better one (no choices, a torn body); NaN it will bring again.
 struct BrokenReply : TeacherError {
-  explicit BrokenReply(const std::string& line, bool worth_another_try = false) : TeacherError(line, "is this the API that the recipe names?"), again(worth_another_try) {}
+  explicit BrokenReply(const std::string& line, bool worth_another_try = false)
+      : TeacherError(line, "is this the API that the recipe names?"), again(worth_another_try) {}
   bool again;
 };
 
 struct Question {
-  nlohmann::json request;       // the body, without secrets; what the cache key is made of
-  std::string path;             // appended to the endpoint's URL: "/chat/completions", "" for a classifier
-  int64_t sample = 0;           // tells repeated samples of one request apart
-  Usage worst;                  // the most that the call can cost; calls = 1 and money are filled in
-  int64_t tag = 0;              // the asker hands it back
+  nlohmann::json request;  // the body, without secrets; what the cache key is made of
+  std::string path;        // appended to the endpoint's URL: "/chat/completions", "" for a classifier
+  int64_t sample = 0;      // tells repeated samples of one request apart
+  Usage worst;             // the most that the call can cost; calls = 1 and money are filled in
+  int64_t tag = 0;         // the asker hands it back
 };
 
 // A reply as the caller wants it kept, with what it cost in tokens. Called once per reply from the wire; throws BrokenReply for one that breaks the
@@ -65,7 +67,7 @@ using CheckReply = std::function<Checked(const Question&, const nlohmann::json& 
 
 struct AskProgress {
   int64_t answered = 0, from_cache = 0, in_flight = 0, retries = 0;
-  int64_t concurrency = 0;      // what the server lets through now
+  int64_t concurrency = 0;  // what the server lets through now
   Usage spent;
 };
 

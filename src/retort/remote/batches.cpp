@@ -34,7 +34,10 @@ std::string path_on_server(const std::string& endpoint_url, const std::string& p
 
 BatchLine read_batch_line(const std::string& text) {
   const json line = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const auto broken = [&] { return TeacherError(fmt::format("the batch's output has a line that is no answer: {:.80}", text), "the provider's batch format may have changed; capture without --batch"); };
+  const auto broken = [&] {
+    return TeacherError(fmt::format("the batch's output has a line that is no answer: {:.80}", text),
+                        "the provider's batch format may have changed; capture without --batch");
+  };
   if (!line.is_object() || !line.contains("custom_id") || !line["custom_id"].is_string()) throw broken();
   const std::string id = line["custom_id"];
   BatchLine read;
@@ -93,13 +96,16 @@ class BatchClient {
 
   std::vector<Sent>& sent() { return sent_; }
   int64_t next() const { return sent_.empty() ? 0 : sent_.back().to; }
-  void keep_state() const { write_file(state_, json{{"format", 1}, {"capture", identity_}, {"url", shown_url(endpoint_.url)}, {"batches", sent_}}.dump(2) + "\n"); }
+  void keep_state() const {
+    write_file(state_, json{{"format", 1}, {"capture", identity_}, {"url", shown_url(endpoint_.url)}, {"batches", sent_}}.dump(2) + "\n");
+  }
 
   void create(const std::string& lines, Sent part, const std::string& server_path) {
     const std::string mark = "retort-" + sha256_of(lines).substr(0, 32);
-    const std::string form = fmt::format("--{0}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--{0}\r\nContent-Disposition: form-data; "
-                                         "name=\"file\"; filename=\"capture.jsonl\"\r\nContent-Type: application/jsonl\r\n\r\n{1}\r\n--{0}--\r\n",
-                                         mark, lines);
+    const std::string form = fmt::format(
+        "--{0}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--{0}\r\nContent-Disposition: form-data; "
+        "name=\"file\"; filename=\"capture.jsonl\"\r\nContent-Type: application/jsonl\r\n\r\n{1}\r\n--{0}--\r\n",
+        mark, lines);
     part.file = text_of(call("POST", "/files", form, "multipart/form-data; boundary=" + mark), "id", "/files");
     sent_.push_back(part);
     keep_state();  // a kill between here and the next lines leaves a part without an id: adopt() asks the provider about it
@@ -111,8 +117,10 @@ class BatchClient {
     const json listed = call("GET", "/batches?limit=100", "", "");
     for (const json& batch : listed.value("data", json::array()))
       if (batch.value("input_file_id", "") == part.file) part.id = batch.value("id", "");
-    if (part.id.empty()) start(part, server_path);
-    else keep_state();
+    if (part.id.empty())
+      start(part, server_path);
+    else
+      keep_state();
   }
 
   json look(const Sent& part) { return call("GET", "/batches/" + part.id, "", ""); }
@@ -128,17 +136,21 @@ class BatchClient {
 
   static std::string text_of(const json& reply, const std::string& key, const std::string& path) {
     if (reply.is_object() && reply.contains(key) && reply[key].is_string()) return reply[key];
-    throw TeacherError(fmt::format("{}: the reply has no \"{}\": {:.80}", path, key, reply.dump()), "this endpoint may have no batches; capture without --batch");
+    throw TeacherError(fmt::format("{}: the reply has no \"{}\": {:.80}", path, key, reply.dump()),
+                       "this endpoint may have no batches; capture without --batch");
   }
 
   json call(const std::string& method, const std::string& path, const std::string& body, const std::string& type, int64_t tries = 0) {
     const std::string text = raw(method, path, body, type, int64_t{64} << 20, tries);
     const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (value.is_object()) return value;
-    throw TeacherError(fmt::format("{}: the reply is not a JSON object: {:.60}", shown_url(joined_url(endpoint_.url, path)), one_line(text)), "this endpoint may have no batches; capture without --batch");
+    throw TeacherError(
+        fmt::format("{}: the reply is not a JSON object: {:.60}", shown_url(joined_url(endpoint_.url, path)), one_line(text)),
+        "this endpoint may have no batches; capture without --batch");
   }
 
-  std::string raw(const std::string& method, const std::string& path, const std::string& body, const std::string& type, int64_t max_bytes, int64_t tries = 0) {
+  std::string raw(const std::string& method, const std::string& path, const std::string& body, const std::string& type, int64_t max_bytes,
+                  int64_t tries = 0) {
     if (tries == 0) tries = endpoint_.tries;
     HttpReply reply;
     for (int64_t attempt = 0; attempt < tries; ++attempt) {
@@ -153,13 +165,17 @@ class BatchClient {
       request.total_seconds = std::max(endpoint_.total_seconds, 3600.0);  // these are big files
       request.max_bytes = max_bytes;
       reply = http_.ask(std::move(request));
-      if (const std::string key = endpoint_.key(); key.size() >= 8) reply.body = without(std::move(reply.body), key);  // a server that repeats what it was sent
+      if (const std::string key = endpoint_.key(); key.size() >= 8)
+        reply.body = without(std::move(reply.body), key);  // a server that repeats what it was sent
       if (reply.status >= 200 && reply.status < 300) return std::move(reply.body);
       if (!worth_another_try(reply) || attempt + 1 == tries) break;
       pause(wait_before_try(attempt + 1, endpoint_.retry_base, endpoint_.retry_cap, reply.retry_after, /*dice=*/1));
     }
-    throw TeacherError(fmt::format("{} {}: {}", method, shown_url(joined_url(endpoint_.url, path)), reply.status == 0 ? reply.failure : fmt::format("status {}: {:.120}", reply.status, one_line(reply.body))),
-                       reply.status == 404 ? "this endpoint may have no batches; capture without --batch" : "what is under way goes on at the provider; --resume collects it");
+    throw TeacherError(
+        fmt::format("{} {}: {}", method, shown_url(joined_url(endpoint_.url, path)),
+                    reply.status == 0 ? reply.failure : fmt::format("status {}: {:.120}", reply.status, one_line(reply.body))),
+        reply.status == 404 ? "this endpoint may have no batches; capture without --batch"
+                            : "what is under way goes on at the provider; --resume collects it");
   }
 
   static std::string one_line(std::string text) {
@@ -185,15 +201,20 @@ class BatchClient {
   std::vector<Sent> sent_;
 };
 
-std::string key_of(const EndpointKnobs& endpoint, const Question& question) { return request_key(joined_url(endpoint.url, question.path), question.request, question.sample); }
+std::string key_of(const EndpointKnobs& endpoint, const Question& question) {
+  return request_key(joined_url(endpoint.url, question.path), question.request, question.sample);
+}
 
-bool ended(const std::string& status) { return status == "completed" || status == "failed" || status == "expired" || status == "cancelled"; }
+bool ended(const std::string& status) {
+  return status == "completed" || status == "failed" || status == "expired" || status == "cancelled";
+}
 
 }  // namespace
 
-BatchEnd ask_in_batches(const EndpointKnobs& endpoint, const BatchKnobs& knobs, ResponseCache& cache, const NumberedQuestions& questions, const CheckReply& check,
-                        const std::string& state, const std::string& identity) {
-  if (cache.mode() != CacheMode::read_write) throw ConfigError("--batch: answers of a batch go through the cache, which is off", "endpoint.cache_mode = \"read-write\"");
+BatchEnd ask_in_batches(const EndpointKnobs& endpoint, const BatchKnobs& knobs, ResponseCache& cache, const NumberedQuestions& questions,
+                        const CheckReply& check, const std::string& state, const std::string& identity) {
+  if (cache.mode() != CacheMode::read_write)
+    throw ConfigError("--batch: answers of a batch go through the cache, which is off", "endpoint.cache_mode = \"read-write\"");
   BatchClient client(endpoint, knobs, state, identity);
   const Budget budget = endpoint.allowance();
   BatchEnd end;
@@ -215,8 +236,12 @@ BatchEnd ask_in_batches(const EndpointKnobs& endpoint, const BatchKnobs& knobs, 
       const std::string key = key_of(endpoint, question);
       if (cache.find(key)) continue;
       question.worst.calls = 1;
-      const std::string line =
-          json{{"custom_id", fmt::format("{}-{}", at, key.substr(0, 16))}, {"method", "POST"}, {"url", server_path}, {"body", question.request}}.dump() + "\n";
+      const std::string line = json{{"custom_id", fmt::format("{}-{}", at, key.substr(0, 16))},
+                                    {"method", "POST"},
+                                    {"url", server_path},
+                                    {"body", question.request}}
+                                   .dump() +
+                               "\n";
       if (part.requests > 0 && static_cast<int64_t>(lines.size() + line.size()) > knobs.bytes) break;
       lines += line;
       ++part.requests;
@@ -241,8 +266,10 @@ BatchEnd ask_in_batches(const EndpointKnobs& endpoint, const BatchKnobs& knobs, 
     int64_t answered = 0;
     const auto settle = [&](bool last) {
       if (last && reservation != 0) {
-        if (answers.empty()) cache.release(reservation);
-        else answers.back().reservation = reservation;
+        if (answers.empty())
+          cache.release(reservation);
+        else
+          answers.back().reservation = reservation;
       }
       if (!answers.empty()) cache.settle(budget, answers);
       answers.clear();

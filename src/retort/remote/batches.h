@@ -31,8 +31,8 @@ struct BatchEnd {
 // after a kill; remove it when the capture is whole. Questions that it says were sent are not sent again. Throws BudgetError (before anything of
 // that batch is sent), TeacherError (no such endpoint, refused key), Interrupted (the batches go on without us), ConfigError (`state` is of another
 // capture, whose `identity` differs; a cache that keeps nothing).
-BatchEnd ask_in_batches(const EndpointKnobs& endpoint, const BatchKnobs& knobs, ResponseCache& cache, const NumberedQuestions& questions, const CheckReply& check,
-                        const std::string& state, const std::string& identity);
+BatchEnd ask_in_batches(const EndpointKnobs& endpoint, const BatchKnobs& knobs, ResponseCache& cache, const NumberedQuestions& questions,
+                        const CheckReply& check, const std::string& state, const std::string& identity);
 
 // The "url" of a batch line: where the endpoint would be asked, without the server's name. "https://a.b/v1" and "/chat/completions" give
 // "/v1/chat/completions".
@@ -40,8 +40,8 @@ std::string path_on_server(const std::string& endpoint_url, const std::string& p
 // One line of a batch's output: its number and body, or nothing for a failure. Throws TeacherError for anything else than such a line.
 struct BatchLine {
   int64_t at = 0;
-  std::string mark;      // the first 16 digits of the question's key
-  nlohmann::json body;   // null where this request failed
+  std::string mark;     // the first 16 digits of the question's key
+  nlohmann::json body;  // null where this request failed
 };
 BatchLine read_batch_line(const std::string& line);
 

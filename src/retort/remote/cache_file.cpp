@@ -34,14 +34,17 @@ static_assert(kApplication == 1383351137 && kCacheVersion == 1, "written out abo
 void check_tables(const Database& database) {
   const int64_t application = database.number("PRAGMA application_id"), version = database.number("PRAGMA user_version");
   if (application != kApplication)
-    throw DataError(database.path() + ": not a cache of answers: it is the database of another program", "choose another path for the cache");
+    throw DataError(database.path() + ": not a cache of answers: it is the database of another program",
+                    "choose another path for the cache");
   if (version != kCacheVersion) {
     throw DataError(fmt::format("{}: a cache of version {}, and this program knows version {}", database.path(), version, kCacheVersion),
                     "use the version of retort that made it, or another cache");
   }
 }
 
-bool is_new(const Database& database) { return database.number("PRAGMA application_id") == 0 && database.number("SELECT count(*) FROM sqlite_master") == 0; }
+bool is_new(const Database& database) {
+  return database.number("PRAGMA application_id") == 0 && database.number("SELECT count(*) FROM sqlite_master") == 0;
+}
 
 // The one statement at which SQLite does not wait for others by itself.
 void use_write_ahead_log(const Database& database) {
@@ -92,13 +95,16 @@ CacheFile::CacheFile(const std::string& path, bool make) : Database(in_a_folder(
 }
 
 AnswerWriter::AnswerWriter(const Database& database)
-    : database_(database), insert_(database, "INSERT INTO answers VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING") {}
+    : database_(database),
+      insert_(database, "INSERT INTO answers VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING") {}
 
-bool AnswerWriter::write(const std::string& key, const std::string& url, const nlohmann::json& request, const nlohmann::json& reply, const Usage& usage, int64_t at) {
+bool AnswerWriter::write(const std::string& key, const std::string& url, const nlohmann::json& request, const nlohmann::json& reply,
+                         const Usage& usage, int64_t at) {
   const std::string question = text_of(request), answer = text_of(reply);
   const auto model = request.is_object() ? request.find("model") : request.end();
-  insert_.run(key, without_credentials(url), model != request.end() && model->is_string() ? model->get<std::string>() : std::string(), question, answer, usage.calls,
-              usage.prompt_tokens, usage.completion_tokens, usage.money, static_cast<int64_t>(question.size() + answer.size()), at);
+  insert_.run(key, without_credentials(url), model != request.end() && model->is_string() ? model->get<std::string>() : std::string(),
+              question, answer, usage.calls, usage.prompt_tokens, usage.completion_tokens, usage.money,
+              static_cast<int64_t>(question.size() + answer.size()), at);
   return database_.changes() > 0;
 }
 

@@ -21,7 +21,8 @@ class AnswerWriter {
  public:
   explicit AnswerWriter(const Database& database);
   // `at`: seconds since 1970. Returns whether it was new. Credentials in the URL are left out.
-  bool write(const std::string& key, const std::string& url, const nlohmann::json& request, const nlohmann::json& reply, const Usage& usage, int64_t at);
+  bool write(const std::string& key, const std::string& url, const nlohmann::json& request, const nlohmann::json& reply, const Usage& usage,
+             int64_t at);
 
  private:
   const Database& database_;

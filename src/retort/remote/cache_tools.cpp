@@ -60,7 +60,8 @@ class LineFile {
 
  private:
   [[noreturn]] void fail() const {
-    throw StorageError(fmt::format("{}: cannot be written: {}", path_ == "-" ? "stdout" : path_, std::strerror(errno)), "check that its folder exists, may be written and has room");
+    throw StorageError(fmt::format("{}: cannot be written: {}", path_ == "-" ? "stdout" : path_, std::strerror(errno)),
+                       "check that its folder exists, may be written and has room");
   }
   std::string path_, writing_;
   bool whole_ = true, finished_ = false;
@@ -68,7 +69,10 @@ class LineFile {
 };
 
 json usage_json(const Usage& usage) {
-  return {{"calls", usage.calls}, {"prompt_tokens", usage.prompt_tokens}, {"completion_tokens", usage.completion_tokens}, {"money", usage.money}};
+  return {{"calls", usage.calls},
+          {"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"money", usage.money}};
 }
 
 json parsed(const Rows& rows, int column) { return json::parse(rows.text(column), nullptr, /*allow_exceptions=*/false); }
@@ -91,17 +95,20 @@ struct Line {
       return line[name].get<std::string>();
     };
     key = text_at("key");
-    if (key.size() != 64 || key.find_first_not_of("0123456789abcdef") != std::string::npos) throw std::runtime_error("\"key\": expected 64 hex digits");
+    if (key.size() != 64 || key.find_first_not_of("0123456789abcdef") != std::string::npos)
+      throw std::runtime_error("\"key\": expected 64 hex digits");
     url = text_at("url");
     at = date_from(text_at("at"));
     if (at < 0) throw std::runtime_error("\"at\": expected a date like 2026-01-02T03:04:05Z");
     const json& spent = line["usage"];
     const auto count = [&](const char* name) {
-      if (!spent.is_object() || !spent.contains(name) || !spent[name].is_number() || spent[name] < 0 || (!spent[name].is_number_integer() && name != std::string("money")))
+      if (!spent.is_object() || !spent.contains(name) || !spent[name].is_number() || spent[name] < 0 ||
+          (!spent[name].is_number_integer() && name != std::string("money")))
         throw std::runtime_error(fmt::format("\"usage\": expected \"{}\", a number that is not negative", name));
       return spent[name];
     };
-    usage = {count("calls").get<int64_t>(), count("prompt_tokens").get<int64_t>(), count("completion_tokens").get<int64_t>(), count("money").get<double>()};
+    usage = {count("calls").get<int64_t>(), count("prompt_tokens").get<int64_t>(), count("completion_tokens").get<int64_t>(),
+             count("money").get<double>()};
     request = std::move(line["request"]);
     reply = std::move(line["reply"]);
   }
@@ -114,7 +121,8 @@ std::vector<CacheSummary> summarise_cache(const std::string& path) {
   Statement groups(file, "SELECT url, model, count(*), sum(bytes), min(at), max(at) FROM answers GROUP BY url, model ORDER BY url, model");
   std::vector<CacheSummary> summaries;
   for (Rows rows = groups.rows(); rows.next();) {
-    summaries.push_back({std::string(rows.text(0)), std::string(rows.text(1)), rows.integer(2), rows.integer(3), date_text(rows.integer(4)), date_text(rows.integer(5))});
+    summaries.push_back({std::string(rows.text(0)), std::string(rows.text(1)), rows.integer(2), rows.integer(3), date_text(rows.integer(4)),
+                         date_text(rows.integer(5))});
   }
   return summaries;
 }
@@ -123,7 +131,8 @@ std::vector<std::pair<std::string, Usage>> ledger_of_cache(const std::string& pa
   const CacheFile file(path, /*make=*/false);
   Statement all(file, "SELECT budget, calls, prompt_tokens, completion_tokens, money FROM ledger ORDER BY budget");
   std::vector<std::pair<std::string, Usage>> ledger;
-  for (Rows rows = all.rows(); rows.next();) ledger.push_back({std::string(rows.text(0)), {rows.integer(1), rows.integer(2), rows.integer(3), rows.real(4)}});
+  for (Rows rows = all.rows(); rows.next();)
+    ledger.push_back({std::string(rows.text(0)), {rows.integer(1), rows.integer(2), rows.integer(3), rows.real(4)}});
   return ledger;
 }
 
@@ -148,7 +157,8 @@ int64_t export_cache(const std::string& path, const std::string& jsonl) {
 
 int64_t import_cache(const std::string& path, const std::string& jsonl) {
   std::ifstream lines(jsonl);
-  if (!lines || std::filesystem::is_directory(jsonl)) throw DataError(fmt::format("{}: cannot be read: {}", jsonl, std::strerror(lines ? EISDIR : errno)), "check the path");
+  if (!lines || std::filesystem::is_directory(jsonl))
+    throw DataError(fmt::format("{}: cannot be read: {}", jsonl, std::strerror(lines ? EISDIR : errno)), "check the path");
   const CacheFile file(path, /*make=*/true);
   AnswerWriter writer(file);
   Transaction writing(file);
@@ -162,7 +172,8 @@ int64_t import_cache(const std::string& path, const std::string& jsonl) {
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
-      throw DataError(fmt::format("{}:{}: {}", jsonl, number, error.what()), "nothing was imported; a line is what `retort cache export` writes");
+      throw DataError(fmt::format("{}:{}: {}", jsonl, number, error.what()),
+                      "nothing was imported; a line is what `retort cache export` writes");
     }
   }
   writing.commit();
@@ -177,7 +188,9 @@ int64_t prune_cache(const std::string& path, double days, int64_t bytes) {
     before = file.number("SELECT count(*) FROM answers");
     if (days > 0) Statement(file, "DELETE FROM answers WHERE at < ?1").run(static_cast<double>(std::time(nullptr)) - days * 86400);
     if (bytes > 0) {
-      Statement(file, "DELETE FROM answers WHERE rowid IN (SELECT id FROM (SELECT rowid AS id, sum(bytes) OVER (ORDER BY at DESC, rowid DESC) AS so_far FROM answers) WHERE so_far > ?1)")
+      Statement(file,
+                "DELETE FROM answers WHERE rowid IN (SELECT id FROM (SELECT rowid AS id, sum(bytes) OVER (ORDER BY at DESC, rowid DESC) AS "
+                "so_far FROM answers) WHERE so_far > ?1)")
           .run(bytes);
     }
     after = file.number("SELECT count(*) FROM answers");
@@ -186,7 +199,8 @@ int64_t prune_cache(const std::string& path, double days, int64_t bytes) {
   if (after < before) {
     try {
       file.run("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch (const StorageError&) {  // others read or write, or there is no room for a copy: the file stays as long as it was, its space is used again
+    } catch (
+        const StorageError&) {  // others read or write, or there is no room for a copy: the file stays as long as it was, its space is used again
     }
   }
   return before - after;

@@ -11,7 +11,9 @@ std::optional<nlohmann::json> reply_to(Asker& asker, const Question& question, c
   } catch (const BrokenReply&) {
     return {};
   } catch (const EndpointError& error) {
-    if (error.status == 400 || error.status == 404 || error.status == 405 || error.status == 422 || error.status == 500 || error.status == 501) return {};
+    if (error.status == 400 || error.status == 404 || error.status == 405 || error.status == 422 || error.status == 500 ||
+        error.status == 501)
+      return {};
     throw;
   }
 }

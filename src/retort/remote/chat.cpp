@@ -28,7 +28,8 @@ std::vector<Message> without_system(const std::vector<Message>& messages) {
 }
 
 // What chat and completions share. `sample` moves the seed, or every sample of a seeded prompt would be the same.
-Question sampled(const EndpointKnobs& endpoint, const ChatParams& params, const std::string& path, const std::string& length_field, int64_t sample) {
+Question sampled(const EndpointKnobs& endpoint, const ChatParams& params, const std::string& path, const std::string& length_field,
+                 int64_t sample) {
   Question question;
   nlohmann::json& body = question.request;
   const std::string& model = params.model.empty() ? endpoint.model : params.model;
@@ -65,7 +66,8 @@ Question chat_question(const EndpointKnobs& endpoint, const std::vector<Message>
   return question;
 }
 
-Question completion_question(const EndpointKnobs& endpoint, const std::string& prompt, const ChatParams& params, bool echo, int64_t sample) {
+Question completion_question(const EndpointKnobs& endpoint, const std::string& prompt, const ChatParams& params, bool echo,
+                             int64_t sample) {
   Question question = sampled(endpoint, params, "/completions", "max_tokens", sample);
   question.request["prompt"] = as_utf8(prompt);
   if (params.top_logprobs > 0) question.request["logprobs"] = params.top_logprobs;
@@ -96,7 +98,8 @@ Question classifier_question(const std::vector<std::vector<float>>& inputs) {
 
 std::vector<Completion> complete(Asker& asker, const std::vector<Message>& messages, const ChatParams& params) {
   if (params.n < 1) throw ConfigError(fmt::format("n = {} completions were asked for", params.n), "ask for at least one");
-  if (asker.knobs().many_choices || params.n == 1) return completions_of(asker.ask(chat_question(asker.knobs(), messages, params), check_chat));
+  if (asker.knobs().many_choices || params.n == 1)
+    return completions_of(asker.ask(chat_question(asker.knobs(), messages, params), check_chat));
   std::vector<Completion> all(static_cast<size_t>(params.n));
   int64_t sample = 0;
   asker.ask(
@@ -106,7 +109,10 @@ std::vector<Completion> complete(Asker& asker, const std::vector<Message>& messa
         question.tag = sample++;
         return question;
       },
-      check_chat, [&](const Question& question, const nlohmann::json& reply, bool) { all[static_cast<size_t>(question.tag)] = completions_of(reply).front(); });
+      check_chat,
+      [&](const Question& question, const nlohmann::json& reply, bool) {
+        all[static_cast<size_t>(question.tag)] = completions_of(reply).front();
+      });
   return all;
 }
 

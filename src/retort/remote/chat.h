@@ -27,10 +27,10 @@ struct TokenLogprob {
 };
 
 struct Completion {
-  std::string text, reasoning, finish_reason;       // stop, length (truncated: no answer), content_filter
+  std::string text, reasoning, finish_reason;  // stop, length (truncated: no answer), content_filter
   std::vector<TokenLogprob> tokens;
-  std::vector<TokenLogprob> prompt_tokens;          // with echo or prompt_logprobs; the first has nothing before it: its logprob is NaN
-  Usage usage;                                      // of the whole reply that it came in
+  std::vector<TokenLogprob> prompt_tokens;  // with echo or prompt_logprobs; the first has nothing before it: its logprob is NaN
+  Usage usage;                              // of the whole reply that it came in
   bool truncated() const { return finish_reason == "length"; }
 };
 
@@ -44,7 +44,8 @@ Capabilities probe_capabilities(Asker& asker, const std::string& model);
 // Bodies, as the endpoint's quirks want them. Where `n` choices cannot be had in one call, ask n questions with sample 0 … n-1.
 Question chat_question(const EndpointKnobs& endpoint, const std::vector<Message>& messages, const ChatParams& params, int64_t sample = 0);
 // `echo`: the prompt comes back with its log-probabilities (params.top_logprobs of them a place).
-Question completion_question(const EndpointKnobs& endpoint, const std::string& prompt, const ChatParams& params, bool echo = false, int64_t sample = 0);
+Question completion_question(const EndpointKnobs& endpoint, const std::string& prompt, const ChatParams& params, bool echo = false,
+                             int64_t sample = 0);
 Question embedding_question(const EndpointKnobs& endpoint, const std::vector<std::string>& texts);
 // A classifier: {"inputs": [[…], …]} (numbers, or texts) -> {"probs"} | {"labels"} | {"scores"}, one entry an input.
 Question classifier_question(const std::vector<std::vector<float>>& inputs);

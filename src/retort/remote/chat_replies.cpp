@@ -68,7 +68,8 @@ json chat_tokens(const json& choice) {
   json tokens = json::array();
   for (const json& token : entry_of(entry_of(choice, "logprobs"), "content")) {
     std::vector<std::pair<std::string, double>> top;
-    for (const json& other : entry_of(token, "top_logprobs")) top.emplace_back(text_of(other, "token"), logprob_of(entry_of(other, "logprob")));
+    for (const json& other : entry_of(token, "top_logprobs"))
+      top.emplace_back(text_of(other, "token"), logprob_of(entry_of(other, "logprob")));
     tokens.push_back(kept_token(text_of(token, "token"), logprob_of(entry_of(token, "logprob")), std::move(top)));
   }
   return tokens;
@@ -81,7 +82,8 @@ json listed_tokens(const json& choice) {
   const json& values = entry_of(lists, "token_logprobs");
   const json& tops = entry_of(lists, "top_logprobs");
   if (texts.is_null()) return json::array();
-  if (!texts.is_array() || !values.is_array() || texts.size() != values.size() || (tops.is_array() && tops.size() != texts.size())) throw BrokenReply("log-probabilities that do not fit their tokens");
+  if (!texts.is_array() || !values.is_array() || texts.size() != values.size() || (tops.is_array() && tops.size() != texts.size()))
+    throw BrokenReply("log-probabilities that do not fit their tokens");
   json tokens = json::array();
   for (size_t i = 0; i < texts.size(); ++i) {
     if (!texts[i].is_string()) throw BrokenReply("a token that is no text");
@@ -89,7 +91,8 @@ json listed_tokens(const json& choice) {
     if (tops.is_array() && tops[i].is_object()) {
       for (const auto& [text, value] : tops[i].items()) top.emplace_back(text, logprob_of(value));
     }
-    tokens.push_back(kept_token(texts[i].get<std::string>(), values[i].is_null() && i == 0 ? json() : json(logprob_of(values[i])), std::move(top)));
+    tokens.push_back(
+        kept_token(texts[i].get<std::string>(), values[i].is_null() && i == 0 ? json() : json(logprob_of(values[i])), std::move(top)));
   }
   return tokens;
 }
@@ -122,7 +125,9 @@ json ranked_tokens(const json& places, const std::string& prompt, int64_t k) {
         longest = text.size();
       }
     }
-    if (!own) own = &*std::max_element(place.begin(), place.end(), [](const json& a, const json& b) { return entry_of(a, "logprob") < entry_of(b, "logprob"); });
+    if (!own)
+      own = &*std::max_element(place.begin(), place.end(),
+                               [](const json& a, const json& b) { return entry_of(a, "logprob") < entry_of(b, "logprob"); });
     const std::string text = text_of(*own, "decoded_token");
     if (prompt.compare(at, text.size(), text) == 0) at += text.size();
     tokens.push_back(kept_token(text, logprob_of(entry_of(*own, "logprob")), std::move(top)));
@@ -168,7 +173,10 @@ Checked check_chat(const Question& question, const json& body) {
     part(text, reasoning);
     json tokens = chat_tokens(*choice);
     if (scored && tokens.empty() && !(text.empty() && reasoning.empty())) throw BrokenReply("no log-probabilities, which were asked for");
-    kept.push_back({{"text", std::move(text)}, {"reasoning", std::move(reasoning)}, {"finish_reason", finish_of(*choice)}, {"tokens", std::move(tokens)}});
+    kept.push_back({{"text", std::move(text)},
+                    {"reasoning", std::move(reasoning)},
+                    {"finish_reason", finish_of(*choice)},
+                    {"tokens", std::move(tokens)}});
   }
   const Usage usage = usage_in(body, question.worst);
   return {{{"completions", std::move(kept)}, {"usage", kept_usage(usage)}}, usage};
@@ -193,12 +201,16 @@ Checked check_completion(const Question& question, const json& body) {
       tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(own));
     }
     if (const int64_t k = count_of(request, "prompt_logprobs", 0); k > 0) {
-      const json& places = entry_of(*choice, "prompt_logprobs").is_array() ? entry_of(*choice, "prompt_logprobs") : entry_of(body, "prompt_logprobs");
+      const json& places = entry_of(*choice, "prompt_logprobs").is_array() ? entry_of(*choice, "prompt_logprobs")
+                                                                           : entry_of(body, "prompt_logprobs");
       if (!places.is_array() || places.empty()) throw BrokenReply("no log-probabilities of the prompt, which were asked for");
       before = ranked_tokens(places, prompt, k);
     }
     part(text, reasoning);
-    kept.push_back({{"text", std::move(text)}, {"reasoning", std::move(reasoning)}, {"finish_reason", finish_of(*choice)}, {"tokens", std::move(tokens)}});
+    kept.push_back({{"text", std::move(text)},
+                    {"reasoning", std::move(reasoning)},
+                    {"finish_reason", finish_of(*choice)},
+                    {"tokens", std::move(tokens)}});
     if (!before.empty()) kept.back()["prompt_tokens"] = std::move(before);
   }
   return {{{"completions", std::move(kept)}, {"usage", kept_usage(usage)}}, usage};
@@ -208,7 +220,8 @@ Checked check_embedding(const Question& question, const json& body) {
   refuse_error(body);
   const json& data = entry_of(body, "data");
   const size_t expected = entry_of(question.request, "input").size();
-  if (!data.is_array() || data.size() != expected) throw BrokenReply(fmt::format("{} embeddings of {} texts", data.is_array() ? data.size() : 0, expected));
+  if (!data.is_array() || data.size() != expected)
+    throw BrokenReply(fmt::format("{} embeddings of {} texts", data.is_array() ? data.size() : 0, expected));
   json vectors = json::array();
   for (const json* entry : in_order(data, expected, "embedding")) vectors.push_back(entry_of(*entry, "embedding"));
   Usage usage = usage_in(body, question.worst);
@@ -231,7 +244,12 @@ std::vector<Completion> completions_of(const json& reply) {
     const Usage usage = {1, count_of(reply.at("usage"), "prompt_tokens", 0), count_of(reply.at("usage"), "completion_tokens", 0), 0};
     std::vector<Completion> all;
     for (const json& kept : reply.at("completions")) {
-      Completion completion{kept.at("text").get<std::string>(), kept.at("reasoning").get<std::string>(), kept.at("finish_reason").get<std::string>(), {}, {}, usage};
+      Completion completion{kept.at("text").get<std::string>(),
+                            kept.at("reasoning").get<std::string>(),
+                            kept.at("finish_reason").get<std::string>(),
+                            {},
+                            {},
+                            usage};
       for (const json& token : kept.at("tokens")) completion.tokens.push_back(token_in(token));
       for (const json& token : entry_of(kept, "prompt_tokens")) completion.prompt_tokens.push_back(token_in(token));
       all.push_back(std::move(completion));

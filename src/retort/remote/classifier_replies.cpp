@@ -28,7 +28,8 @@ void check_probabilities(const std::vector<float>& row, size_t at) {
   }
   const double slack = std::max(2e-3, rounding_of(row));
   const bool hides = std::any_of(row.begin(), row.end(), [](float p) { return p == 0; });  // only the largest are shown
-  if (sum > 1 + slack || (sum < 1 - slack && !hides) || sum <= 0) throw BrokenReply(fmt::format("probabilities that sum to {:.4g} (entry {})", sum, at));
+  if (sum > 1 + slack || (sum < 1 - slack && !hides) || sum <= 0)
+    throw BrokenReply(fmt::format("probabilities that sum to {:.4g} (entry {})", sum, at));
 }
 
 }  // namespace
@@ -56,7 +57,8 @@ Checked check_classifier(const Question& question, const json& body) {
     fits(labels.size(), "labels");
     kept["labels"] = json::array();
     for (const json& label : labels) {
-      if (!label.is_number_integer() || label.get<double>() < 0 || label.get<double>() > 1e9) throw BrokenReply("a label that is no class number");
+      if (!label.is_number_integer() || label.get<double>() < 0 || label.get<double>() > 1e9)
+        throw BrokenReply("a label that is no class number");
       kept["labels"].push_back(label.get<int64_t>());
     }
   }

@@ -1,9 +1,9 @@
 #include "retort/remote/http.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
@@ -28,9 +28,9 @@ struct Transfer {
   HttpRequest request;
   HttpReply reply;
   std::function<void(HttpReply)> done;
-  bool over = false;                        // the reply grew beyond max_bytes
-  int64_t moved = 0, header_bytes = 0;      // bytes that went either way until the last look
-  Clock::time_point start, alive;           // when it began; when a byte last moved
+  bool over = false;                    // the reply grew beyond max_bytes
+  int64_t moved = 0, header_bytes = 0;  // bytes that went either way until the last look
+  Clock::time_point start, alive;       // when it began; when a byte last moved
   char error[CURL_ERROR_SIZE] = {};
 };
 
@@ -84,16 +84,21 @@ Failure failure_of(const Transfer& transfer, CURLcode code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
       if (info_of<curl_off_t>(transfer.easy, CURLINFO_PRETRANSFER_TIME_T) > 0) return {"the server does not speak HTTP", false};
       [[fallthrough]];
-    case CURLE_URL_MALFORMAT: return {"not a URL that can be asked", false};
-    case CURLE_COULDNT_RESOLVE_HOST: return {fmt::format("the name {} is not known", host_of(request.url)), true};
-    case CURLE_COULDNT_RESOLVE_PROXY: return {"the name of the proxy is not known", true};
+    case CURLE_URL_MALFORMAT:
+      return {"not a URL that can be asked", false};
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return {fmt::format("the name {} is not known", host_of(request.url)), true};
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return {"the name of the proxy is not known", true};
     case CURLE_COULDNT_CONNECT: {
       const long number = info_of<long>(transfer.easy, CURLINFO_OS_ERRNO);
       if (number == ECONNREFUSED) return {"connection refused", true};
-      return {number ? fmt::format("no connection: {}", std::strerror(static_cast<int>(number))) : fmt::format("no connection: {}", detail), true};
+      return {number ? fmt::format("no connection: {}", std::strerror(static_cast<int>(number))) : fmt::format("no connection: {}", detail),
+              true};
     }
     case CURLE_OPERATION_TIMEDOUT:
-      if (info_of<curl_off_t>(transfer.easy, CURLINFO_PRETRANSFER_TIME_T) == 0) return {fmt::format("no connection within {:g} s", std::min(request.connect_seconds, request.total_seconds)), true};
+      if (info_of<curl_off_t>(transfer.easy, CURLINFO_PRETRANSFER_TIME_T) == 0)
+        return {fmt::format("no connection within {:g} s", std::min(request.connect_seconds, request.total_seconds)), true};
       return {fmt::format("no whole reply within {:g} s", request.total_seconds), true};
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -101,18 +106,23 @@ Failure failure_of(const Transfer& transfer, CURLcode code) {
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS: return {"TLS: " + detail, false};
+    case CURLE_SSL_INVALIDCERTSTATUS:
+      return {"TLS: " + detail, false};
     case CURLE_WRITE_ERROR:
       if (transfer.over) return {"reply over " + in_bytes(request.max_bytes), false};
       return {detail, false};
-    case CURLE_GOT_NOTHING: return {"the server closed the connection without a reply", true};
+    case CURLE_GOT_NOTHING:
+      return {"the server closed the connection without a reply", true};
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
     case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM: return {fmt::format("the connection broke after {} bytes of the reply", transfer.reply.body.size()), true};
-    case CURLE_WEIRD_SERVER_REPLY: return {"the server does not speak HTTP", false};
-    default: return {detail, false};
+    case CURLE_HTTP2_STREAM:
+      return {fmt::format("the connection broke after {} bytes of the reply", transfer.reply.body.size()), true};
+    case CURLE_WEIRD_SERVER_REPLY:
+      return {"the server does not speak HTTP", false};
+    default:
+      return {detail, false};
   }
 }
 
@@ -124,10 +134,10 @@ struct HttpClient::Body {
   CURLM* multi = nullptr;
   int poller = -1;
   bool timer = false;
-  Clock::time_point due;                   // of the timer
+  Clock::time_point due;                    // of the timer
   Clock::time_point looked = Clock::now();  // for stalls
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> flying;
-  std::vector<CURL*> spare;                // handles cost more to make than to use again
+  std::vector<CURL*> spare;  // handles cost more to make than to use again
   double shortest_stall = 1e9;
 
   Body() {
@@ -156,7 +166,8 @@ struct HttpClient::Body {
     auto& self = *static_cast<Body*>(user);
     epoll_event event{};
     event.data.fd = socket;
-    event.events = (what & CURL_POLL_IN ? static_cast<uint32_t>(EPOLLIN) : 0u) | (what & CURL_POLL_OUT ? static_cast<uint32_t>(EPOLLOUT) : 0u);
+    event.events = (what & CURL_POLL_IN ? static_cast<uint32_t>(EPOLLIN) : 0u) |
+                   (what & CURL_POLL_OUT ? static_cast<uint32_t>(EPOLLOUT) : 0u);
     if (what == CURL_POLL_REMOVE) {
       ::epoll_ctl(self.poller, EPOLL_CTL_DEL, socket, &event);
     } else if (::epoll_ctl(self.poller, EPOLL_CTL_MOD, socket, &event) != 0) {
@@ -217,13 +228,15 @@ void HttpClient::Body::end_stalled() {
   looked = now;
   std::vector<std::pair<CURL*, std::string>> stalled;
   for (auto& [easy, transfer] : flying) {
-    const int64_t moved = static_cast<int64_t>(transfer->reply.body.size()) + transfer->header_bytes + info_of<curl_off_t>(easy, CURLINFO_SIZE_UPLOAD_T);
+    const int64_t moved = static_cast<int64_t>(transfer->reply.body.size()) + transfer->header_bytes +
+                          info_of<curl_off_t>(easy, CURLINFO_SIZE_UPLOAD_T);
     const bool connected = info_of<curl_off_t>(easy, CURLINFO_PRETRANSFER_TIME_T) > 0;
     if (moved != transfer->moved || !connected) transfer->alive = now;
     transfer->moved = moved;
     if (seconds_between(transfer->alive, now) < transfer->request.stall_seconds) continue;
     stalled.emplace_back(easy, transfer->header_bytes == 0 ? fmt::format("no answer began within {:g} s", transfer->request.stall_seconds)
-                                                           : fmt::format("stalled for {:g} s after {} bytes of the reply", transfer->request.stall_seconds, transfer->reply.body.size()));
+                                                           : fmt::format("stalled for {:g} s after {} bytes of the reply",
+                                                                         transfer->request.stall_seconds, transfer->reply.body.size()));
   }
   for (auto& [easy, why] : stalled) end(easy, CURLE_OPERATION_TIMEDOUT, why);
 }
@@ -293,7 +306,8 @@ void HttpClient::pump(double seconds) {
   int running = 0;
   for (int i = 0; i < happened; ++i) {
     const uint32_t e = events[i].events;
-    const int what = (e & EPOLLIN ? CURL_CSELECT_IN : 0) | (e & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (e & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR | CURL_CSELECT_IN : 0);
+    const int what = (e & EPOLLIN ? CURL_CSELECT_IN : 0) | (e & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                     (e & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR | CURL_CSELECT_IN : 0);
     curl_multi_socket_action(b.multi, events[i].data.fd, what, &running);
   }
   if (b.timer && Clock::now() >= b.due) {

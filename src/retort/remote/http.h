@@ -13,16 +13,16 @@ struct HttpRequest {
   std::string url, method = "POST", body, content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;  // secrets are here and nowhere else
   double connect_seconds = 10, stall_seconds = 60, total_seconds = 600;
-  int64_t max_bytes = int64_t{64} << 20;                     // of the reply
+  int64_t max_bytes = int64_t{64} << 20;  // of the reply
 };
 
 struct HttpReply {
-  int64_t status = 0;                 // 0: no whole reply came
-  std::string failure;                // then why: "connection refused", "the name … is not known", "TLS: …", "stalled for 60 s", "reply over 64 MiB"
-  bool sent = false;                  // whether the server may have seen the request
-  bool passing = false;               // whether the failure may be gone at the next try: a refused connection may, a wrong certificate not
+  int64_t status = 0;    // 0: no whole reply came
+  std::string failure;   // then why: "connection refused", "the name … is not known", "TLS: …", "stalled for 60 s", "reply over 64 MiB"
+  bool sent = false;     // whether the server may have seen the request
+  bool passing = false;  // whether the failure may be gone at the next try: a refused connection may, a wrong certificate not
   std::string body, content_type;
-  double retry_after = -1;            // seconds; -1 where the server did not say
+  double retry_after = -1;  // seconds; -1 where the server did not say
   double seconds = 0;
 };
 

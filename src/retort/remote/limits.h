@@ -12,7 +12,7 @@ class TokenBucket {
   explicit TokenBucket(double per_minute);
   double wait(double amount, double now);  // seconds until so much may be taken; 0: now
   void take(double amount, double now);
-  void give_back(double amount);           // of what was taken for the worst case
+  void give_back(double amount);  // of what was taken for the worst case
 
  private:
   void fill(double now);

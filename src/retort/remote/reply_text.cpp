@@ -64,16 +64,24 @@ std::string refusal_of(const std::string& body) {
 
 std::string hint_for(int64_t status, const std::string& key_env) {
   switch (status) {
-    case 0: return "is the server up, and is the URL right?";
+    case 0:
+      return "is the server up, and is the URL right?";
     case 401:
     case 403:
-      return key_env.empty() ? "the endpoint wants a key: export it and name the variable in key_env" : fmt::format("is the key in {} still valid, and may it use this model?", key_env);
-    case 404: return "is the URL right (an API's base ends before /chat/completions), and the model's name?";
+      return key_env.empty() ? "the endpoint wants a key: export it and name the variable in key_env"
+                             : fmt::format("is the key in {} still valid, and may it use this model?", key_env);
+    case 404:
+      return "is the URL right (an API's base ends before /chat/completions), and the model's name?";
     case 400:
     case 413:
-    case 422: return "the endpoint does not take such a request: see what its switches (many_choices, takes_seed, takes_system, length_field, items) can leave out";
-    case 429: return "ask more slowly (requests_per_minute, tokens_per_minute, concurrency), or more patiently (tries, retry_cap)";
-    default: return status >= 300 && status < 400 ? "give the URL that it moved to: keys are not sent on" : "the server is in trouble: run again later";
+    case 422:
+      return "the endpoint does not take such a request: see what its switches (many_choices, takes_seed, takes_system, length_field, "
+             "items) can leave out";
+    case 429:
+      return "ask more slowly (requests_per_minute, tokens_per_minute, concurrency), or more patiently (tries, retry_cap)";
+    default:
+      return status >= 300 && status < 400 ? "give the URL that it moved to: keys are not sent on"
+                                           : "the server is in trouble: run again later";
   }
 }
 

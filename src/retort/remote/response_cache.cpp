@@ -29,20 +29,23 @@ std::string objection(const Budget& budget, const Usage& spent, const Usage& in_
     double most, spent, in_flight, worst;
   };
   const auto whole = [](int64_t number) { return static_cast<double>(number); };
-  const Limit limits[] = {
-      {"calls", whole(budget.max_calls), whole(spent.calls), whole(in_flight.calls), whole(worst.calls)},
-      {"prompt tokens", whole(budget.max_prompt_tokens), whole(spent.prompt_tokens), whole(in_flight.prompt_tokens), whole(worst.prompt_tokens)},
-      {"completion tokens", whole(budget.max_completion_tokens), whole(spent.completion_tokens), whole(in_flight.completion_tokens), whole(worst.completion_tokens)},
-      {"money", budget.max_money, spent.money, in_flight.money, worst.money}};
+  const Limit limits[] = {{"calls", whole(budget.max_calls), whole(spent.calls), whole(in_flight.calls), whole(worst.calls)},
+                          {"prompt tokens", whole(budget.max_prompt_tokens), whole(spent.prompt_tokens), whole(in_flight.prompt_tokens),
+                           whole(worst.prompt_tokens)},
+                          {"completion tokens", whole(budget.max_completion_tokens), whole(spent.completion_tokens),
+                           whole(in_flight.completion_tokens), whole(worst.completion_tokens)},
+                          {"money", budget.max_money, spent.money, in_flight.money, worst.money}};
   for (const Limit& limit : limits) {
     if (limit.most <= 0 || limit.spent + limit.in_flight + limit.worst <= limit.most * (1 + 1e-12)) continue;
-    return fmt::format("budget \"{}\": {}: the limit is {}; {} spent, up to {} in flight, up to {} for this call", budget.name, limit.name, amount(limit.most),
-                       amount(limit.spent), amount(limit.in_flight), amount(limit.worst));
+    return fmt::format("budget \"{}\": {}: the limit is {}; {} spent, up to {} in flight, up to {} for this call", budget.name, limit.name,
+                       amount(limit.most), amount(limit.spent), amount(limit.in_flight), amount(limit.worst));
   }
   return {};
 }
 
-bool limited(const Budget& budget) { return budget.max_calls > 0 || budget.max_prompt_tokens > 0 || budget.max_completion_tokens > 0 || budget.max_money > 0; }
+bool limited(const Budget& budget) {
+  return budget.max_calls > 0 || budget.max_prompt_tokens > 0 || budget.max_completion_tokens > 0 || budget.max_money > 0;
+}
 
 }  // namespace
 
@@ -56,11 +59,13 @@ struct ResponseCache::Body {
 
   Statement find{file, "SELECT reply FROM answers WHERE key = ?1"};
   AnswerWriter keep{file};
-  Statement book{file,
-                 "INSERT INTO ledger VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET calls = calls + ?2, prompt_tokens = prompt_tokens + ?3, "
-                 "completion_tokens = completion_tokens + ?4, money = money + ?5"};
+  Statement book{
+      file,
+      "INSERT INTO ledger VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET calls = calls + ?2, prompt_tokens = prompt_tokens + ?3, "
+      "completion_tokens = completion_tokens + ?4, money = money + ?5"};
   Statement spent{file, "SELECT calls, prompt_tokens, completion_tokens, money FROM ledger WHERE budget = ?1"};
-  Statement in_flight{file, "SELECT total(calls), total(prompt_tokens), total(completion_tokens), total(money) FROM reservations WHERE budget = ?1"};
+  Statement in_flight{
+      file, "SELECT total(calls), total(prompt_tokens), total(completion_tokens), total(money) FROM reservations WHERE budget = ?1"};
   Statement set_aside{file, "INSERT INTO reservations VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)"};
   Statement let_go{file, "DELETE FROM reservations WHERE id = ?1"};
   Statement owners{file, "SELECT DISTINCT process, birth FROM reservations"};
@@ -98,12 +103,14 @@ std::optional<nlohmann::json> ResponseCache::find(const std::string& key) {
   if (rows.next()) {
     const std::string_view text = rows.text(0);
     nlohmann::json reply = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (reply.is_discarded()) throw DataError(fmt::format("{}: the answer {} is no JSON", body_->file.path(), key), "remove the file, or prune it, and ask again");
+    if (reply.is_discarded())
+      throw DataError(fmt::format("{}: the answer {} is no JSON", body_->file.path(), key), "remove the file, or prune it, and ask again");
     return reply;
   }
   if (body_->mode == CacheMode::replay_only)
-    throw TeacherError(fmt::format("{}: has no answer to request {}…, and may not ask (replay-only)", body_->file.path(), key.substr(0, 12)),
-                       "the request differs from those kept: same model, prompt and parameters? Or ask with cache_mode = \"read-write\"");
+    throw TeacherError(
+        fmt::format("{}: has no answer to request {}…, and may not ask (replay-only)", body_->file.path(), key.substr(0, 12)),
+        "the request differs from those kept: same model, prompt and parameters? Or ask with cache_mode = \"read-write\"");
   return {};
 }
 
@@ -118,7 +125,9 @@ int64_t ResponseCache::reserve(const Budget& budget, const Usage& worst) {
     b.drop_the_dead();
     refused = objection(budget, spent, b.sum(b.in_flight, budget.name), most);
   }
-  if (refused.empty()) b.set_aside.run(budget.name, static_cast<int64_t>(::getpid()), b.birth, most.calls, most.prompt_tokens, most.completion_tokens, most.money);
+  if (refused.empty())
+    b.set_aside.run(budget.name, static_cast<int64_t>(::getpid()), b.birth, most.calls, most.prompt_tokens, most.completion_tokens,
+                    most.money);
   const int64_t id = b.file.last_id();
   writing.commit();
   if (!refused.empty()) throw BudgetError(refused, "what was answered is kept: raise the limit and go on, or use another budget name");
@@ -139,7 +148,8 @@ void ResponseCache::settle(const Budget& budget, const std::vector<Answered>& an
   for (const Answered& answer : answers) {
     const Usage usage = priced(budget, answer.usage);
     total += usage;
-    if (b.mode == CacheMode::read_write && !answer.key.empty()) b.keep.write(answer.key, answer.url, answer.request, answer.reply, usage, now);
+    if (b.mode == CacheMode::read_write && !answer.key.empty())
+      b.keep.write(answer.key, answer.url, answer.request, answer.reply, usage, now);
     if (answer.reservation != 0) b.let_go.run(answer.reservation);
   }
   b.book.run(budget.name, total.calls, total.prompt_tokens, total.completion_tokens, total.money);

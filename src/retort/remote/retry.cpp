@@ -11,8 +11,16 @@ namespace retort {
 
 bool status_worth_another_try(int64_t status) {
   switch (status) {
-    case 408: case 409: case 429: case 500: case 502: case 503: case 504: return true;
-    default: return false;
+    case 408:
+    case 409:
+    case 429:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -36,10 +44,26 @@ double retry_after_seconds(const std::string& value, const std::string& date) {
 }
 
 std::string name_of_status(int64_t status) {
-  static const std::map<int64_t, std::string> names = {
-      {301, "moved"}, {302, "moved"}, {307, "moved"}, {308, "moved"}, {400, "bad request"}, {401, "unauthorized"}, {402, "payment required"}, {403, "forbidden"},
-      {404, "not found"}, {405, "method not allowed"}, {408, "request timeout"}, {409, "conflict"}, {413, "request too large"}, {422, "cannot be processed"},
-      {429, "too many requests"}, {500, "internal error"}, {501, "not implemented"}, {502, "bad gateway"}, {503, "unavailable"}, {504, "gateway timeout"}};
+  static const std::map<int64_t, std::string> names = {{301, "moved"},
+                                                       {302, "moved"},
+                                                       {307, "moved"},
+                                                       {308, "moved"},
+                                                       {400, "bad request"},
+                                                       {401, "unauthorized"},
+                                                       {402, "payment required"},
+                                                       {403, "forbidden"},
+                                                       {404, "not found"},
+                                                       {405, "method not allowed"},
+                                                       {408, "request timeout"},
+                                                       {409, "conflict"},
+                                                       {413, "request too large"},
+                                                       {422, "cannot be processed"},
+                                                       {429, "too many requests"},
+                                                       {500, "internal error"},
+                                                       {501, "not implemented"},
+                                                       {502, "bad gateway"},
+                                                       {503, "unavailable"},
+                                                       {504, "gateway timeout"}};
   const auto found = names.find(status);
   return found == names.end() ? std::string() : found->second;
 }

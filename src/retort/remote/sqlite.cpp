@@ -25,7 +25,8 @@ Database::Database(std::string path, bool make) : path_(std::move(path)) {
   const int reason = handle_ ? sqlite3_system_errno(handle_) : ENOMEM;
   sqlite3_close(handle_);
   if (!make && reason == ENOENT) throw DataError(path_ + ": there is no such file", "give the path of a cache of answers");
-  throw StorageError(fmt::format("{}: cannot be opened: {}", path_, reason ? std::strerror(reason) : sqlite3_errstr(code)), "check that its folder exists and may be written");
+  throw StorageError(fmt::format("{}: cannot be opened: {}", path_, reason ? std::strerror(reason) : sqlite3_errstr(code)),
+                     "check that its folder exists and may be written");
 }
 
 Database::~Database() { sqlite3_close_v2(handle_); }
@@ -50,15 +51,18 @@ void Database::fail(int code) const {
     case SQLITE_NOTADB:
       throw DataError(name + ": not a cache of answers: it is no SQLite file", "choose another path for the cache");
     case SQLITE_CORRUPT:
-      throw DataError(fmt::format("{}: damaged: {}", name, said), "`retort cache export` saves what can still be read; then remove the file");
+      throw DataError(fmt::format("{}: damaged: {}", name, said),
+                      "`retort cache export` saves what can still be read; then remove the file");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      throw StorageError(fmt::format("{}: held by another process for more than {} s", name, kPatience / 1000), "end that process, or use another cache");
+      throw StorageError(fmt::format("{}: held by another process for more than {} s", name, kPatience / 1000),
+                         "end that process, or use another cache");
     case SQLITE_FULL:
       throw StorageError(name + ": cannot be written: no room is left", "make room; what was settled before is kept");
     case SQLITE_IOERR:
-      throw StorageError(fmt::format("{}: {}: {}", name, said, reason ? std::strerror(reason) : sqlite3_errstr(sqlite3_extended_errcode(handle_))),
-                         "see that the disk is healthy and has room; what was settled before is kept");
+      throw StorageError(
+          fmt::format("{}: {}: {}", name, said, reason ? std::strerror(reason) : sqlite3_errstr(sqlite3_extended_errcode(handle_))),
+          "see that the disk is healthy and has room; what was settled before is kept");
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:

@@ -17,10 +17,10 @@ class Database {
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
-  void run(const char* sql) const;               // statements without results
-  int64_t number(const char* sql) const;         // the first column of the first row
-  int64_t last_id() const;                       // of the row that was inserted last
-  int64_t changes() const;                       // rows that the last statement touched
+  void run(const char* sql) const;        // statements without results
+  int64_t number(const char* sql) const;  // the first column of the first row
+  int64_t last_id() const;                // of the row that was inserted last
+  int64_t changes() const;                // rows that the last statement touched
   sqlite3* handle() const { return handle_; }
   const std::string& path() const { return path_; }
   // StorageError: no room, not to be written, held by another process. DataError: damaged, or no SQLite file.
@@ -41,7 +41,7 @@ class Rows {
   bool next();
   int64_t integer(int column) const;
   double real(int column) const;
-  std::string_view text(int column) const;       // until the next row
+  std::string_view text(int column) const;  // until the next row
 
  private:
   const Database& database_;

@@ -45,7 +45,8 @@ std::vector<std::vector<float>> rows_of(const nlohmann::json& value, const std::
       if (!std::isfinite(row.back())) throw BrokenReply(fmt::format("{}: a value in entry {} beyond all bounds", what, rows.size()));
     }
     if (!rows.empty() && row.size() != rows.front().size()) {
-      throw BrokenReply(fmt::format("{} of different lengths: {} values in entry 0, {} in entry {}", what, rows.front().size(), row.size(), rows.size()));
+      throw BrokenReply(
+          fmt::format("{} of different lengths: {} values in entry 0, {} in entry {}", what, rows.front().size(), row.size(), rows.size()));
     }
     rows.push_back(std::move(row));
   }

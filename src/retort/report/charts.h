@@ -14,8 +14,8 @@ struct Series {
   std::vector<std::pair<double, double>> points;  // x, y; a y that is not finite is a gap
   int colour = 1;
   bool dashed = false;
-  std::vector<double> weights;  // optional: relative sizes of the points, in [0, 1], and what a point counts
-  std::vector<double> errors;   // optional (bars): half the height of each whisker
+  std::vector<double> weights;                  // optional: relative sizes of the points, in [0, 1], and what a point counts
+  std::vector<double> errors;                   // optional (bars): half the height of each whisker
   std::vector<std::pair<double, double>> band;  // optional (lines): lower and upper end at each point
 };
 

@@ -53,7 +53,8 @@ Card points_card(const json& panel, const std::string& kind, ChartBook& book) {
     chart.series.push_back(std::move(series));
   }
   for (const json& mark : list(member(panel, "marks"))) {
-    if (mark.is_array() && mark.size() >= 3) chart.marks.push_back({number_in(mark[0]), number_in(mark[1]), number_in(mark[2]) < 0 ? -1 : 1});
+    if (mark.is_array() && mark.size() >= 3)
+      chart.marks.push_back({number_in(mark[0]), number_in(mark[1]), number_in(mark[2]) < 0 ? -1 : 1});
   }
   return chart.series.empty() ? Card{} : Card{book.add(chart)};
 }

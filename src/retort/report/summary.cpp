@@ -131,7 +131,8 @@ std::vector<Figure> key_figures(const RunView& run, const Results& results) {
         {written(mine, theirs), name, fmt::format("{} against {}{}", with_unit(*column, mine), with_unit(*column, theirs), unit)});
   };
   const auto speed = [](double mine, double theirs) { return number(rounded(theirs / mine, 2)) + "×"; };
-  for (const nlohmann::json& figure : list(member(lead_of(run), "figures"))) figures.push_back({text_at(figure, "value"), text_at(figure, "name"), text_at(figure, "detail")});
+  for (const nlohmann::json& figure : list(member(lead_of(run), "figures")))
+    figures.push_back({text_at(figure, "value"), text_at(figure, "name"), text_at(figure, "detail")});
   plain("accuracy", "accuracy");
   compared(results.column("parameters"), "of the teacher’s size", " parameters", ratio);
   compared(column_like(results, "latency"), "the teacher’s speed", "", speed);

@@ -20,10 +20,14 @@ using Numbers = std::vector<double>;
 void check_points(const Numbers& gains, int64_t wrong, const Numbers& losses) {
   const auto n = static_cast<int64_t>(gains.size());
   if (n == 0) throw ConfigError("active selection: no points to choose from");
-  if (wrong < 0 || wrong >= n) throw ConfigError(fmt::format("active selection: {} wrong answers among {} points, expected 0 to {}", wrong, n, n - 1), "a teacher that is always wrong teaches nothing");
-  if (!losses.empty() && losses.size() != gains.size()) throw ConfigError(fmt::format("active selection: {} losses for {} gains", losses.size(), n));
+  if (wrong < 0 || wrong >= n)
+    throw ConfigError(fmt::format("active selection: {} wrong answers among {} points, expected 0 to {}", wrong, n, n - 1),
+                      "a teacher that is always wrong teaches nothing");
+  if (!losses.empty() && losses.size() != gains.size())
+    throw ConfigError(fmt::format("active selection: {} losses for {} gains", losses.size(), n));
   for (int64_t i = 0; i < n; ++i)
-    if (!(gains[static_cast<size_t>(i)] > 0) || !std::isfinite(gains[static_cast<size_t>(i)])) throw ConfigError(fmt::format("active selection: the gain of point {} is {}, expected above 0", i, gains[static_cast<size_t>(i)]));
+    if (!(gains[static_cast<size_t>(i)] > 0) || !std::isfinite(gains[static_cast<size_t>(i)]))
+      throw ConfigError(fmt::format("active selection: the gain of point {} is {}, expected above 0", i, gains[static_cast<size_t>(i)]));
   for (const double loss : losses)
     if (!(loss >= 0) || !std::isfinite(loss)) throw ConfigError(fmt::format("active selection: a loss of {}, expected at least 0", loss));
 }
@@ -71,7 +75,8 @@ Game solve_game(const Numbers& gains, int64_t wrong, const Numbers& losses) {
     shares += gains[i] / (gains[i] + loss(i));
     weight += 1 / (gains[i] + loss(i));
     const double value = (shares - static_cast<double>(wrong)) / weight;
-    if (static_cast<int64_t>(k) > wrong && value > game.value) game.value = value, game.support = static_cast<int64_t>(k), best_weight = weight;
+    if (static_cast<int64_t>(k) > wrong && value > game.value)
+      game.value = value, game.support = static_cast<int64_t>(k), best_weight = weight;
   }
   if (game.support == 0) {
     game.support = 1;
@@ -151,7 +156,9 @@ Game solve_relative_game(const Numbers& gains, int64_t wrong) {
 Marginals query_marginals(const Numbers& gains, int64_t wrong, int64_t budget, double loss) {
   check_points(gains, wrong, Numbers(gains.size(), loss));
   const auto n = static_cast<int64_t>(gains.size());
-  if (budget < 1 || budget > n) throw ConfigError(fmt::format("active selection: {} queries of a pool of {}", budget, n), "ask for at most as many points as there are");
+  if (budget < 1 || budget > n)
+    throw ConfigError(fmt::format("active selection: {} queries of a pool of {}", budget, n),
+                      "ask for at most as many points as there are");
   const std::vector<size_t> order = falling(gains);
   // Of the first i points in falling order: sums of 1/(g + l), g/(g + l), g and g + l.
   std::vector<std::array<double, 4>> sums(static_cast<size_t>(n) + 1);
@@ -164,11 +171,13 @@ Marginals query_marginals(const Numbers& gains, int64_t wrong, int64_t budget, d
   const auto sum = [&](int64_t i, size_t what) { return sums[static_cast<size_t>(i)][what]; };
   const auto b = static_cast<double>(budget);
   const auto level_of = [&](int64_t k, int64_t& free) {  // the c of the first k points, and how many of them stay below 1
-    int64_t low = 0, high = k;  // the points before `low` are free: sum_i min(1, g_j / g_i) > b at their own stake
+    int64_t low = 0, high = k;                           // the points before `low` are free: sum_i min(1, g_j / g_i) > b at their own stake
     while (low < high) {
       const int64_t j = (low + high) / 2;
-      if (stake(j) * sum(j, 0) + static_cast<double>(k - j) > b) low = j + 1;
-      else high = j;
+      if (stake(j) * sum(j, 0) + static_cast<double>(k - j) > b)
+        low = j + 1;
+      else
+        high = j;
     }
     free = low;
     return free == 0 ? stake(0) : (b - static_cast<double>(k - free)) / sum(free, 0);
@@ -191,7 +200,8 @@ Marginals query_marginals(const Numbers& gains, int64_t wrong, int64_t budget, d
 std::vector<int64_t> dependent_rounding(Numbers chances, Seed seed) {
   constexpr double kEdge = 1e-9;
   const double total = std::accumulate(chances.begin(), chances.end(), 0.0);
-  if (std::abs(total - std::round(total)) > 1e-6) throw ConfigError(fmt::format("dependent rounding: chances sum to {}, expected a whole number", total));
+  if (std::abs(total - std::round(total)) > 1e-6)
+    throw ConfigError(fmt::format("dependent rounding: chances sum to {}, expected a whole number", total));
   for (const double q : chances)
     if (!(q >= -kEdge && q <= 1 + kEdge)) throw ConfigError(fmt::format("dependent rounding: a chance of {}, expected 0 to 1", q));
   Dice dice(seed);
@@ -222,7 +232,8 @@ std::vector<int64_t> top_gains(const Tensor& gains, int64_t budget) {
 }
 
 std::vector<int64_t> k_centre(const Tensor& features, const Tensor& labelled, int64_t budget) {
-  Tensor nearest = labelled.defined() && labelled.size(0) > 0 ? std::get<0>(at::cdist(features, labelled).min(1)) : at::full({features.size(0)}, INFINITY, features.options());
+  Tensor nearest = labelled.defined() && labelled.size(0) > 0 ? std::get<0>(at::cdist(features, labelled).min(1))
+                                                              : at::full({features.size(0)}, INFINITY, features.options());
   std::vector<int64_t> chosen;
   while (static_cast<int64_t>(chosen.size()) < budget) {
     const auto next = nearest.argmax().item<int64_t>();
@@ -233,7 +244,8 @@ std::vector<int64_t> k_centre(const Tensor& features, const Tensor& labelled, in
   return chosen;
 }
 
-std::vector<int64_t> cluster_margin(const Tensor& features, const Tensor& gains, int64_t budget, int64_t clusters, Seed seed, double surplus) {
+std::vector<int64_t> cluster_margin(const Tensor& features, const Tensor& gains, int64_t budget, int64_t clusters, Seed seed,
+                                    double surplus) {
   const int64_t n = features.size(0), most = std::clamp<int64_t>(static_cast<int64_t>(surplus * static_cast<double>(budget)), budget, n);
   const Tensor members = kmeans(features.to(at::kDouble), std::min(clusters, n), seed).members;
   std::vector<std::vector<int64_t>> queues(static_cast<size_t>(std::min(clusters, n)));

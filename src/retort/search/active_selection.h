@@ -29,7 +29,8 @@ struct Game {
 // (k - m)/H_k and k > m. Empty `losses`: all 0. Throws ConfigError: no points, a gain that is not positive, a negative loss, NaN, m outside [0, n).
 Game solve_game(const std::vector<double>& gains, int64_t wrong, const std::vector<double>& losses = {});
 // What chances p get in the worst case: sum p g - the m largest p (g + l).
-double worst_case(const std::vector<double>& chances, const std::vector<double>& gains, int64_t wrong, const std::vector<double>& losses = {});
+double worst_case(const std::vector<double>& chances, const std::vector<double>& gains, int64_t wrong,
+                  const std::vector<double>& losses = {});
 // The relative objective: the worst ratio to the best answer that knows I, max_p min_I (sum_{i not in I} p_i g_i) / (max_{i not in I} g_i). By linear
 // programming over n (m + 1) variables: for small pools. Throws as above.
 Game solve_relative_game(const std::vector<double>& gains, int64_t wrong);
@@ -54,6 +55,7 @@ std::vector<int64_t> top_gains(const Tensor& gains, int64_t budget);  // the ear
 std::vector<int64_t> k_centre(const Tensor& features, const Tensor& labelled, int64_t budget);
 // Cluster-margin (Citovsky et al. 2021): the `surplus` x budget points of largest gain, taken round robin from their clusters, smallest cluster first.
 // Clusters are those of k-means over the pool, where the paper links by averages.
-std::vector<int64_t> cluster_margin(const Tensor& features, const Tensor& gains, int64_t budget, int64_t clusters, Seed seed, double surplus = 5);
+std::vector<int64_t> cluster_margin(const Tensor& features, const Tensor& gains, int64_t budget, int64_t clusters, Seed seed,
+                                    double surplus = 5);
 
 }  // namespace retort::search

@@ -34,7 +34,8 @@ Minimum minimise(const std::function<Tensor(const Tensor&)>& f, const Tensor& st
     // The first step is as long as a unit of the variables: the gradient's size says nothing yet.
     double length = best.rounds == 0 ? std::min(1.0, 1 / direction.norm().item<double>()) : 1;
     Evaluation next = evaluate(f, x + length * direction);
-    while (length > kShortest && !(next.value <= here.value + kArmijo * length * slope && next.gradient.defined())) next = evaluate(f, x + (length /= 2) * direction);
+    while (length > kShortest && !(next.value <= here.value + kArmijo * length * slope && next.gradient.defined()))
+      next = evaluate(f, x + (length /= 2) * direction);
     if (length <= kShortest) break;
     const Tensor step = length * direction, change = next.gradient - here.gradient;
     const double curvature = step.dot(change).item<double>();

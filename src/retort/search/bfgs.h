@@ -8,7 +8,7 @@
 namespace retort::search {
 
 struct Minimum {
-  Tensor at;         // [n] double
+  Tensor at;  // [n] double
   double value = 0;
   int rounds = 0;
 };

@@ -22,7 +22,10 @@ Tensor encoded(const Space& space, const std::vector<Point>& points) {
 }  // namespace
 
 void EngineKnobs::describe(Knobs& knobs) {
-  knobs("engine", engine, "what suggests the next trial: tpe, densities of good and other trials; gp, expected improvement of a Gaussian process; random draws", one_of({"tpe", "gp", "random"}));
+  knobs(
+      "engine", engine,
+      "what suggests the next trial: tpe, densities of good and other trials; gp, expected improvement of a Gaussian process; random draws",
+      one_of({"tpe", "gp", "random"}));
   knobs("startup", startup, "trials drawn at random before the engine has its say", at_least(1));
   knobs("candidates", candidates, "tpe: draws from the density of good trials", at_least(1));
 }
@@ -30,8 +33,10 @@ void EngineKnobs::describe(Knobs& knobs) {
 Point suggest(const Space& space, const History& history, const EngineKnobs& knobs, Seed seed) {
   int64_t ended = 0, finished = 0;
   for (const Trial& trial : history) {
-    if (!space.contains(trial.point)) throw ConfigError("search: a trial of the history lies outside the space", "trials of another space belong to another history");
-    if (trial.status == Trial::Status::finished && !std::isfinite(trial.score)) throw ConfigError("search: a finished trial's score is not finite", "mark it as failed");
+    if (!space.contains(trial.point))
+      throw ConfigError("search: a trial of the history lies outside the space", "trials of another space belong to another history");
+    if (trial.status == Trial::Status::finished && !std::isfinite(trial.score))
+      throw ConfigError("search: a finished trial's score is not finite", "mark it as failed");
     ended += trial.status != Trial::Status::running;
     finished += trial.status == Trial::Status::finished;
   }

@@ -43,8 +43,9 @@ Point suggest_gp(const Space& space, const History& history, Seed seed);
 class ParzenDensity {
  public:
   ParzenDensity(const Dimension& dimension, const std::vector<double>& values);
-  double draw(Dice& dice) const;           // a value of the dimension
-  double log_density(double value) const;  // of a number: over the unit scale, of a whole one the mean over its cell; of a choice its probability
+  double draw(Dice& dice) const;  // a value of the dimension
+  double log_density(
+      double value) const;  // of a number: over the unit scale, of a whole one the mean over its cell; of a choice its probability
 
  private:
   Dimension dimension_;

@@ -36,9 +36,11 @@ Tensor evidence(const Tensor& factor, const Tensor& residual) {
 
 void check_data(const Tensor& x, const Tensor& y) {
   if (x.dim() != 2 || y.dim() != 1 || x.size(0) != y.size(0) || x.size(0) == 0 || x.size(1) == 0) {
-    throw ConfigError(fmt::format("gaussian process: expected places [n, d] and values [n], received [{}] and [{}]", fmt::join(x.sizes().vec(), ", "), fmt::join(y.sizes().vec(), ", ")));
+    throw ConfigError(fmt::format("gaussian process: expected places [n, d] and values [n], received [{}] and [{}]",
+                                  fmt::join(x.sizes().vec(), ", "), fmt::join(y.sizes().vec(), ", ")));
   }
-  if (!x.detach().isfinite().all().item<bool>() || !y.detach().isfinite().all().item<bool>()) throw ConfigError("gaussian process: a place or a value is not finite", "leave out trials that failed");
+  if (!x.detach().isfinite().all().item<bool>() || !y.detach().isfinite().all().item<bool>())
+    throw ConfigError("gaussian process: a place or a value is not finite", "leave out trials that failed");
 }
 
 Tensor normal_density(const Tensor& u) { return (-0.5 * u.square()).exp() / std::sqrt(2 * M_PI); }
@@ -58,7 +60,8 @@ GaussianProcess::GaussianProcess(const Tensor& x, const Tensor& y, Kernel kernel
   const bool positive = std::all_of(scales.begin(), scales.end(), [](double l) { return l > 0; }) && kernel_.variance > 0 && noise > 0;
   if (!positive) throw ConfigError("gaussian process: length-scales, variance and noise must be above 0");
   if (scales.size() != 1 && static_cast<int64_t>(scales.size()) != x.size(1)) {
-    throw ConfigError(fmt::format("gaussian process: {} length-scales for {} columns", scales.size(), x.size(1)), "give one, or one a column");
+    throw ConfigError(fmt::format("gaussian process: {} length-scales for {} columns", scales.size(), x.size(1)),
+                      "give one, or one a column");
   }
   const at::NoGradGuard no_grad;
   factor_ = cholesky_factor(covariance(x_, x_, kernel_) + noise * at::eye(x_.size(0), at::kDouble));
@@ -82,12 +85,14 @@ GaussianProcess fit_gaussian_process(const Tensor& places, const Tensor& values,
   const Tensor centre = at::cat({at::full({d}, std::log(median), at::kDouble), at::tensor({0.0, std::log(1e-2), 0.0}, at::kDouble)});
   const Tensor spread = at::cat({at::ones({d}, at::kDouble), at::tensor({1.0, 2.0, 1.0}, at::kDouble)});
   const auto settings = [&](const Tensor& v) {
-    return std::tuple(v.narrow(0, 0, d).exp(), v[d].exp(), v[d + 1].exp() + plan.least_noise, plan.fit_mean ? v[d + 2] : at::zeros({}, at::kDouble));
+    return std::tuple(v.narrow(0, 0, d).exp(), v[d].exp(), v[d + 1].exp() + plan.least_noise,
+                      plan.fit_mean ? v[d + 2] : at::zeros({}, at::kDouble));
   };
   const auto loss = [&](const Tensor& v) {
     const auto [scales, variance, noise, mean] = settings(v);
     const Tensor scaled = x / scales;
-    const Tensor factor = cholesky_factor(variance * shaped(squared_distances(scaled, scaled), plan.form) + noise * at::eye(n, at::kDouble));
+    const Tensor factor = cholesky_factor(variance * shaped(squared_distances(scaled, scaled), plan.form) +
+                                          noise * at::eye(n, at::kDouble));
     const Tensor fit = -evidence(factor, y - mean);
     return plan.priors ? fit + 0.5 * ((v - centre) / spread).square().sum() : fit;
   };

@@ -27,7 +27,7 @@ class GaussianProcess {
   // x [n, d], y [n]; `noise`: the variance of y around the function; `mean`: the constant that it is around a priori. Throws ConfigError for shapes
   // that do not fit, settings that are not above 0, and values that are not finite.
   GaussianProcess(const Tensor& x, const Tensor& y, Kernel kernel, double noise, double mean = 0);
-  Prediction at(const Tensor& places) const;  // [m, d]
+  Prediction at(const Tensor& places) const;                    // [m, d]
   double log_marginal_likelihood() const { return evidence_; }  // eq. 5.8
   const Kernel& kernel() const { return kernel_; }
   double noise() const { return noise_; }

@@ -17,8 +17,10 @@ Optimum maximise(const Program& program) {
   std::vector<std::vector<double>> table(m + 1, std::vector<double>(width, 0));
   std::vector<size_t> basis(m);
   for (size_t r = 0; r < m; ++r) {
-    if (program.rows[r].size() != n) throw ConfigError(fmt::format("linear program: row {} has {} entries, expected {}", r, program.rows[r].size(), n));
-    if (!(program.bounds[r] >= 0)) throw ConfigError(fmt::format("linear program: bound {} is {}, expected at least 0", r, program.bounds[r]));
+    if (program.rows[r].size() != n)
+      throw ConfigError(fmt::format("linear program: row {} has {} entries, expected {}", r, program.rows[r].size(), n));
+    if (!(program.bounds[r] >= 0))
+      throw ConfigError(fmt::format("linear program: bound {} is {}, expected at least 0", r, program.bounds[r]));
     std::copy(program.rows[r].begin(), program.rows[r].end(), table[r].begin());
     table[r][n + r] = 1;
     table[r][width - 1] = program.bounds[r];

@@ -6,9 +6,9 @@
 namespace retort::search {
 
 struct Program {
-  std::vector<double> objective;         // c, n
+  std::vector<double> objective;          // c, n
   std::vector<std::vector<double>> rows;  // A, each n
-  std::vector<double> bounds;            // b >= 0, one a row
+  std::vector<double> bounds;             // b >= 0, one a row
 };
 struct Optimum {
   std::vector<double> at;

@@ -6,11 +6,14 @@ namespace retort::search {
 namespace {
 
 Dimension checked(Dimension d) {
-  const auto wrong = [&](const std::string& what) { return ConfigError(fmt::format("search: {}: {}", d.name, what), "bounds are [low, high] with low < high; logarithmic ones are above 0"); };
+  const auto wrong = [&](const std::string& what) {
+    return ConfigError(fmt::format("search: {}: {}", d.name, what), "bounds are [low, high] with low < high; logarithmic ones are above 0");
+  };
   if (!std::isfinite(d.low) || !std::isfinite(d.high)) throw wrong("a bound is not a finite number");
   if (d.low >= d.high) throw wrong(fmt::format("the bounds [{}, {}] are not in order", d.low, d.high));
   if (d.log && d.low <= 0) throw wrong(fmt::format("no logarithm of the bound {}", d.low));
-  if (d.kind == Dimension::Kind::whole && (std::floor(d.low) != d.low || std::floor(d.high) != d.high)) throw wrong(fmt::format("the bounds [{}, {}] are not whole numbers", d.low, d.high));
+  if (d.kind == Dimension::Kind::whole && (std::floor(d.low) != d.low || std::floor(d.high) != d.high))
+    throw wrong(fmt::format("the bounds [{}, {}] are not whole numbers", d.low, d.high));
   return d;
 }
 
@@ -22,9 +25,15 @@ std::pair<double, double> scale_ends(const Dimension& d) {
 
 }  // namespace
 
-Dimension real(std::string name, double low, double high) { return checked({std::move(name), Dimension::Kind::real, low, high, false, {}}); }
-Dimension log_real(std::string name, double low, double high) { return checked({std::move(name), Dimension::Kind::real, low, high, true, {}}); }
-Dimension whole(std::string name, double low, double high, bool log) { return checked({std::move(name), Dimension::Kind::whole, low, high, log, {}}); }
+Dimension real(std::string name, double low, double high) {
+  return checked({std::move(name), Dimension::Kind::real, low, high, false, {}});
+}
+Dimension log_real(std::string name, double low, double high) {
+  return checked({std::move(name), Dimension::Kind::real, low, high, true, {}});
+}
+Dimension whole(std::string name, double low, double high, bool log) {
+  return checked({std::move(name), Dimension::Kind::whole, low, high, log, {}});
+}
 Dimension choice(std::string name, std::vector<std::string> choices) {
   if (choices.empty()) throw ConfigError(fmt::format("search: {}: there is nothing to choose from", name), "name at least one alternative");
   return {std::move(name), Dimension::Kind::choice, 0, static_cast<double>(choices.size() - 1), false, std::move(choices)};
@@ -46,7 +55,8 @@ Space::Space(std::vector<Dimension> dimensions) : dimensions_(std::move(dimensio
   if (dimensions_.empty()) throw ConfigError("search: the space has no dimension", "say what may vary, and between which bounds");
   std::set<std::string> names;
   for (const Dimension& d : dimensions_)
-    if (!names.insert(d.name).second) throw ConfigError(fmt::format("search: two dimensions are called {}", d.name), "give each a name of its own");
+    if (!names.insert(d.name).second)
+      throw ConfigError(fmt::format("search: two dimensions are called {}", d.name), "give each a name of its own");
 }
 
 bool Space::has(const std::string& name) const {
@@ -81,7 +91,8 @@ bool Space::contains(const Point& point) const {
 
 Point Space::draw(Dice& dice) const {
   Point point;
-  for (const Dimension& d : dimensions_) point.push_back(d.kind == Dimension::Kind::choice ? static_cast<double>(dice.below(d.alternatives())) : from_unit(d, dice.uniform()));
+  for (const Dimension& d : dimensions_)
+    point.push_back(d.kind == Dimension::Kind::choice ? static_cast<double>(dice.below(d.alternatives())) : from_unit(d, dice.uniform()));
   return point;
 }
 
@@ -89,8 +100,10 @@ Point Space::near(const Point& point, double scale, Dice& dice) const {
   Point moved;
   for (size_t i = 0; i < size(); ++i) {
     const Dimension& d = dimensions_[i];
-    if (d.kind == Dimension::Kind::choice) moved.push_back(dice.chance(scale) ? static_cast<double>(dice.below(d.alternatives())) : point[i]);
-    else moved.push_back(from_unit(d, to_unit(d, point[i]) + scale * dice.normal()));
+    if (d.kind == Dimension::Kind::choice)
+      moved.push_back(dice.chance(scale) ? static_cast<double>(dice.below(d.alternatives())) : point[i]);
+    else
+      moved.push_back(from_unit(d, to_unit(d, point[i]) + scale * dice.normal()));
   }
   return moved;
 }

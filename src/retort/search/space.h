@@ -36,7 +36,7 @@ class Space {
   const std::vector<Dimension>& dimensions() const { return dimensions_; }
   size_t size() const { return dimensions_.size(); }
   bool has(const std::string& name) const;
-  double value(const Point& point, const std::string& name) const;              // throws ConfigError for a name that is not there
+  double value(const Point& point, const std::string& name) const;  // throws ConfigError for a name that is not there
   const std::string& choice(const Point& point, const std::string& name) const;
   bool contains(const Point& point) const;
 

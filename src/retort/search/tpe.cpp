@@ -57,7 +57,8 @@ ParzenDensity::ParzenDensity(const Dimension& dimension, const std::vector<doubl
   for (size_t rank = 0; rank < order.size(); ++rank) {
     const size_t i = order[rank];
     if (i + 1 == centres_.size()) continue;
-    const double left = rank > 0 ? centres_[i] - centres_[order[rank - 1]] : 0, right = rank + 1 < order.size() ? centres_[order[rank + 1]] - centres_[i] : 0;
+    const double left = rank > 0 ? centres_[i] - centres_[order[rank - 1]] : 0,
+                 right = rank + 1 < order.size() ? centres_[order[rank + 1]] - centres_[i] : 0;
     widths_[i] = std::clamp(std::max(left, right), least, 1.0);
   }
 }
@@ -87,7 +88,8 @@ double ParzenDensity::log_density(double value) const {
     high = to_unit(wider, value + 0.5);
   }
   for (size_t i = 0; i < centres_.size(); ++i) {
-    density += weights_[i] * (whole ? kernel_mass(centres_[i], widths_[i], low, high) / (high - low) : kernel_density(centres_[i], widths_[i], to_unit(dimension_, value)));
+    density += weights_[i] * (whole ? kernel_mass(centres_[i], widths_[i], low, high) / (high - low)
+                                    : kernel_density(centres_[i], widths_[i], to_unit(dimension_, value)));
   }
   return std::log(density);
 }
@@ -97,7 +99,8 @@ Point suggest_tpe(const Space& space, const History& history, int64_t candidates
   for (size_t i = 0; i < history.size(); ++i)
     if (history[i].status == Trial::Status::finished) finished.push_back(i);
   std::stable_sort(finished.begin(), finished.end(), [&](size_t a, size_t b) { return history[a].score > history[b].score; });
-  const auto good = static_cast<size_t>(std::min<int64_t>(kMostGood, static_cast<int64_t>(std::ceil(0.1 * static_cast<double>(finished.size())))));
+  const auto good = static_cast<size_t>(
+      std::min<int64_t>(kMostGood, static_cast<int64_t>(std::ceil(0.1 * static_cast<double>(finished.size())))));
   const std::set<size_t> chosen(finished.begin(), finished.begin() + static_cast<ptrdiff_t>(good));
 
   Point point;

@@ -20,9 +20,11 @@ Tensor unit_directions(int64_t count, const Tensor& like, at::Generator generato
 
 ZerothOrder zeroth_order_gradient(const Tensor& x, const Tensor& directions, double mu, const RowLoss& loss, bool antithetic) {
   const int64_t b = x.size(0);
-  if (!(mu > 0)) throw ConfigError(fmt::format("zeroth-order gradient: mu = {}, expected above 0", mu), "about 0.01 of the range of the inputs");
+  if (!(mu > 0))
+    throw ConfigError(fmt::format("zeroth-order gradient: mu = {}, expected above 0", mu), "about 0.01 of the range of the inputs");
   if (b == 0 || directions.size(0) == 0 || directions.size(0) % b != 0 || directions.sizes().slice(1) != x.sizes().slice(1)) {
-    throw ConfigError(fmt::format("zeroth-order gradient: directions [{}] for inputs [{}]; expected q times as many rows, q at least 1", fmt::join(directions.sizes(), ", "), fmt::join(x.sizes(), ", ")));
+    throw ConfigError(fmt::format("zeroth-order gradient: directions [{}] for inputs [{}]; expected q times as many rows, q at least 1",
+                                  fmt::join(directions.sizes(), ", "), fmt::join(x.sizes(), ", ")));
   }
   const at::NoGradGuard no_grad;
   const int64_t q = directions.size(0) / b, d = x.numel() / b;

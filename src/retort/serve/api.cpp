@@ -14,14 +14,16 @@ constexpr size_t kMostText = 1 << 20;  // bytes of a completions request
 struct Route {
   const char *method, *path;
 };
-constexpr Route kRoutes[] = {{"GET", "/health"}, {"GET", "/metrics"}, {"GET", "/v1/models"}, {"POST", "/"}, {"POST", "/v1/classify"},
-                             {"POST", "/v1/embeddings"}, {"POST", "/v1/completions"}, {"POST", "/v1/chat/completions"}};
+constexpr Route kRoutes[] = {
+    {"GET", "/health"},       {"GET", "/metrics"},        {"GET", "/v1/models"},       {"POST", "/"},
+    {"POST", "/v1/classify"}, {"POST", "/v1/embeddings"}, {"POST", "/v1/completions"}, {"POST", "/v1/chat/completions"}};
 
 std::string dumped(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 void append_number(std::string& out, double value, bool exact) {
   char text[40];
-  const auto end = exact ? std::to_chars(text, text + sizeof text, value) : std::to_chars(text, text + sizeof text, static_cast<float>(value));
+  const auto end = exact ? std::to_chars(text, text + sizeof text, value)
+                         : std::to_chars(text, text + sizeof text, static_cast<float>(value));
   out.append(text, end.ptr);
 }
 
@@ -35,7 +37,9 @@ void append_row(std::string& out, const double* values, int64_t width, bool exac
   out += ']';
 }
 
-int64_t outputs_of(const Served& served, bool embeddings) { return embeddings ? served.embedding_width() : static_cast<int64_t>(served.input().classes.size()); }
+int64_t outputs_of(const Served& served, bool embeddings) {
+  return embeddings ? served.embedding_width() : static_cast<int64_t>(served.input().classes.size());
+}
 
 Reply busy(const std::string& what) {
   Reply reply = error_reply(503, what + "; try again in a moment", "overloaded");
@@ -50,19 +54,33 @@ void ServeOptions::check() const {
     const char* name;
     int64_t value, low, high;
   };
-  for (const Bound& b : {Bound{"--port", port, 0, 65535}, Bound{"--max-body", max_body, 1024, int64_t{1} << 31}, Bound{"--max-clients", max_clients, 1, 30000},
-                         Bound{"--batch", batch, 1, 65536}, Bound{"--max-inputs", max_inputs, 1, 1 << 20}, Bound{"--queue", queue, 1, 1 << 24}})
-    if (b.value < b.low || b.value > b.high) throw ConfigError(fmt::format("{}: {} is not between {} and {}", b.name, b.value, b.low, b.high), "`retort serve --help` names the defaults");
-  if (!(batch_wait_ms >= 0 && batch_wait_ms <= 10000)) throw ConfigError(fmt::format("--batch-wait-ms: {} is not between 0 and 10000", batch_wait_ms), "2 is the default");
-  if (queue < max_inputs) throw ConfigError(fmt::format("--queue: {} is less than --max-inputs {}: a full request would never be let in", queue, max_inputs), "let as many rows wait as one request may bring");
+  for (const Bound& b : {Bound{"--port", port, 0, 65535}, Bound{"--max-body", max_body, 1024, int64_t{1} << 31},
+                         Bound{"--max-clients", max_clients, 1, 30000}, Bound{"--batch", batch, 1, 65536},
+                         Bound{"--max-inputs", max_inputs, 1, 1 << 20}, Bound{"--queue", queue, 1, 1 << 24}})
+    if (b.value < b.low || b.value > b.high)
+      throw ConfigError(fmt::format("{}: {} is not between {} and {}", b.name, b.value, b.low, b.high),
+                        "`retort serve --help` names the defaults");
+  if (!(batch_wait_ms >= 0 && batch_wait_ms <= 10000))
+    throw ConfigError(fmt::format("--batch-wait-ms: {} is not between 0 and 10000", batch_wait_ms), "2 is the default");
+  if (queue < max_inputs)
+    throw ConfigError(fmt::format("--queue: {} is less than --max-inputs {}: a full request would never be let in", queue, max_inputs),
+                      "let as many rows wait as one request may bring");
   if (max_memory < max_body) throw ConfigError("--max-memory: less than --max-body", "a body must fit in");
 }
 
 Reply error_reply(int status, const std::string& message, const std::string& code, const std::string& param) {
-  const char* type = status == 401 ? "authentication_error" : status == 403 ? "permission_error" : status == 429 ? "rate_limit_error" : status >= 500 ? "server_error" : "invalid_request_error";
+  const char* type = status == 401   ? "authentication_error"
+                     : status == 403 ? "permission_error"
+                     : status == 429 ? "rate_limit_error"
+                     : status >= 500 ? "server_error"
+                                     : "invalid_request_error";
   Reply reply;
   reply.status = status;
-  reply.body = dumped({{"error", {{"message", message}, {"type", type}, {"param", param.empty() ? json() : json(param)}, {"code", code.empty() ? json() : json(code)}}}});
+  reply.body = dumped({{"error",
+                        {{"message", message},
+                         {"type", type},
+                         {"param", param.empty() ? json() : json(param)},
+                         {"code", code.empty() ? json() : json(code)}}}});
   return reply;
 }
 
@@ -89,9 +107,12 @@ std::optional<Reply> Api::admit(const std::string& method, const std::string& pa
   // Strangers hear nothing but that they are strangers.
   if (path != "/health") {
     key = keys_.open() ? 0 : token ? keys_.find(*token) : -1;
-    if (key < 0) return error_reply(401, token ? "the key is not known here" : "a key is needed: Authorization: Bearer …", "invalid_api_key");
+    if (key < 0)
+      return error_reply(401, token ? "the key is not known here" : "a key is needed: Authorization: Bearer …", "invalid_api_key");
   }
-  if (!wants) return error_reply(404, "there is no such path; GET /v1/models, POST /v1/classify and /v1/embeddings are the ones to start with", "not_found");
+  if (!wants)
+    return error_reply(404, "there is no such path; GET /v1/models, POST /v1/classify and /v1/embeddings are the ones to start with",
+                       "not_found");
   if (method != wants && !(method == "HEAD" && wants == std::string_view("GET"))) {
     Reply reply = error_reply(405, fmt::format("{} is asked with {}", path, wants), "method_not_allowed");
     reply.allow = wants;
@@ -99,7 +120,8 @@ std::optional<Reply> Api::admit(const std::string& method, const std::string& pa
   }
   if (method != "POST") return {};
   if (const double seconds = keys_.take(key); seconds > 0) {
-    Reply reply = error_reply(429, fmt::format("more than {} requests a minute", keys_.key(key).requests_per_minute), "rate_limit_exceeded");
+    Reply reply = error_reply(429, fmt::format("more than {} requests a minute", keys_.key(key).requests_per_minute),
+                              "rate_limit_exceeded");
     reply.retry_after = seconds;
     return reply;
   }
@@ -109,8 +131,10 @@ std::optional<Reply> Api::admit(const std::string& method, const std::string& pa
 
 Reply Api::get(const std::string& path, int key) const {
   Reply reply;
-  if (path == "/health") reply.body = dumped({{"status", draining_ ? "draining" : "ok"}});
-  else if (path == "/v1/models") return models(keys_.key(key));
+  if (path == "/health")
+    reply.body = dumped({{"status", draining_ ? "draining" : "ok"}});
+  else if (path == "/v1/models")
+    return models(keys_.key(key));
   else {
     reply.content_type = "text/plain; version=0.0.4";
     reply.body = metrics_.text(batcher_.waiting_rows(), memory_used_);
@@ -128,15 +152,19 @@ Reply Api::post(const std::string& path, std::string body, int key, Lease& lease
 }
 
 Reply Api::classify(std::string body, const ApiKey& key, bool embeddings, Lease& lease) {
-  if (embeddings && served_.embedding_width() == 0) return error_reply(404, fmt::format("the model {} has no embeddings", served_.name()), "model_not_capable");
+  if (embeddings && served_.embedding_width() == 0)
+    return error_reply(404, fmt::format("the model {} has no embeddings", served_.name()), "model_not_capable");
   if (embeddings && !key.embeddings) return error_reply(403, "this key does not show embeddings", "not_exposed");
   InputRequest request = parse_inputs(body, served_.input().shape, options_.max_inputs);
   std::string().swap(body);
-  if (!request.model.empty() && request.model != served_.name()) return error_reply(404, fmt::format("there is no model {}; this server has {}", request.model, served_.name()), "model_not_found", "model");
+  if (!request.model.empty() && request.model != served_.name())
+    return error_reply(404, fmt::format("there is no model {}; this server has {}", request.model, served_.name()), "model_not_found",
+                       "model");
   if (request.raw) prepare_raw(request.numbers, served_.input());
   // An answer is held as numbers and as text.
   const int64_t width = outputs_of(served_, embeddings);
-  if (!lease.hold(static_cast<int64_t>(request.numbers.capacity() * sizeof(float)) + request.rows * width * 24)) return busy("too much is in work");
+  if (!lease.hold(static_cast<int64_t>(request.numbers.capacity() * sizeof(float)) + request.rows * width * 24))
+    return busy("too much is in work");
 
   BatchJob job;
   job.rows = request.rows;
@@ -163,12 +191,15 @@ Reply Api::classify(std::string body, const ApiKey& key, bool embeddings, Lease&
     out += "],\"usage\":{\"prompt_tokens\":0,\"total_tokens\":0}}";
   } else {
     const bool labels = key.exposure.kind == Exposure::Kind::labels;
-    out = fmt::format("{{\"model\":{},\"exposure\":\"{}\",\"{}\":[", dumped(served_.name()), key.exposure.text(), labels ? "labels" : "probs");
+    out = fmt::format("{{\"model\":{},\"exposure\":\"{}\",\"{}\":[", dumped(served_.name()), key.exposure.text(),
+                      labels ? "labels" : "probs");
     for (int64_t i = 0; i < job.rows; ++i) {
       if (i) out += ',';
       const double* const row = values + i * width;
-      if (labels) out += std::to_string(std::max_element(row, row + width) - row);
-      else append_row(out, row, width, key.exposure.kind == Exposure::Kind::rounded);
+      if (labels)
+        out += std::to_string(std::max_element(row, row + width) - row);
+      else
+        append_row(out, row, width, key.exposure.kind == Exposure::Kind::rounded);
     }
     out += "]}";
   }
@@ -194,19 +225,27 @@ std::vector<Seed> Api::noise_seeds(const InputRequest& request, const Exposure& 
 }
 
 Reply Api::complete(const std::string& body, bool chat) {
-  if (body.size() > kMostText) return error_reply(413, fmt::format("a completions request is at most {} bytes", kMostText), "body_too_large");
+  if (body.size() > kMostText)
+    return error_reply(413, fmt::format("a completions request is at most {} bytes", kMostText), "body_too_large");
   const json request = json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (!request.is_object()) throw RequestError("malformed JSON: an object is expected");
-  if (request.contains("logit_bias")) throw RequestError("\"logit_bias\" is not taken: it would reveal what the exposure of this key withholds", "logit_bias");
+  if (request.contains("logit_bias"))
+    throw RequestError("\"logit_bias\" is not taken: it would reveal what the exposure of this key withholds", "logit_bias");
   const auto text = served_.complete(request, chat);
-  if (!text) return error_reply(404, fmt::format("the model {} is a classifier and writes no text: POST /v1/classify", served_.name()), "model_not_capable", "model");
+  if (!text)
+    return error_reply(404, fmt::format("the model {} is a classifier and writes no text: POST /v1/classify", served_.name()),
+                       "model_not_capable", "model");
   Reply reply;
   reply.body = dumped(*text);
   return reply;
 }
 
 Reply Api::models(const ApiKey& key) const {
-  json model = {{"id", served_.name()}, {"object", "model"}, {"owned_by", "retort"}, {"input", served_.input().to_json()}, {"exposure", key.exposure.text()}};
+  json model = {{"id", served_.name()},
+                {"object", "model"},
+                {"owned_by", "retort"},
+                {"input", served_.input().to_json()},
+                {"exposure", key.exposure.text()}};
   model["classes"] = model["input"]["classes"];
   model["input"].erase("classes");
   model["embedding_width"] = key.embeddings ? served_.embedding_width() : 0;

@@ -15,22 +15,22 @@ namespace retort {
 
 struct ServeOptions {
   std::string host = "127.0.0.1";
-  int64_t port = 8080;                           // 0: any free one
-  bool open = false;                             // another host than the own one without any key
-  int64_t max_body = int64_t{16} << 20;          // bytes
-  int64_t max_memory = int64_t{512} << 20;       // bytes that bodies, inputs and answers in work may take together
+  int64_t port = 8080;                            // 0: any free one
+  bool open = false;                              // another host than the own one without any key
+  int64_t max_body = int64_t{16} << 20;           // bytes
+  int64_t max_memory = int64_t{512} << 20;        // bytes that bodies, inputs and answers in work may take together
   int64_t max_clients = 1024, max_inputs = 1024;  // connections; inputs of a request
-  int64_t batch = 64, queue = 4096;              // rows of a forward pass; rows that may wait for one
+  int64_t batch = 64, queue = 4096;               // rows of a forward pass; rows that may wait for one
   double batch_wait_ms = 2;
   double idle_seconds = 30, head_seconds = 10, body_seconds = 60, write_seconds = 60;
-  void check() const;                            // throws ConfigError
+  void check() const;  // throws ConfigError
 };
 
 struct Reply {
   int status = 200;
   std::string body, content_type = "application/json";
-  double retry_after = -1;                       // seconds
-  std::string allow;                             // with 405: the method that the path takes
+  double retry_after = -1;  // seconds
+  std::string allow;        // with 405: the method that the path takes
 };
 // {"error": {"message", "type", "param", "code"}}, as OpenAI's API has it.
 Reply error_reply(int status, const std::string& message, const std::string& code = {}, const std::string& param = {});
@@ -42,7 +42,7 @@ class Lease {
   ~Lease() { used_ -= held_; }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
-  bool hold(int64_t bytes);                      // so many from now on; false when there are not enough
+  bool hold(int64_t bytes);  // so many from now on; false when there are not enough
 
  private:
   std::atomic<int64_t>& used_;

@@ -17,9 +17,9 @@ namespace retort {
 
 // Inputs of one request, and the place of their answers.
 struct BatchJob {
-  std::vector<float> inputs;   // [rows, …shape], prepared
+  std::vector<float> inputs;  // [rows, …shape], prepared
   int64_t rows = 0;
-  bool embeddings = false;     // instead of probabilities
+  bool embeddings = false;  // instead of probabilities
   Exposure exposure;
   std::vector<Seed> seeds;     // one a row, where noise is wanted
   std::vector<double> answer;  // [rows, classes] as the exposure shows them, or [rows, width]
@@ -39,7 +39,7 @@ class Batcher {
   Batcher(const Batcher&) = delete;
   Batcher& operator=(const Batcher&) = delete;
 
-  bool answer(BatchJob& job);    // waits for it; false, at once, when there is no room in the queue
+  bool answer(BatchJob& job);  // waits for it; false, at once, when there is no room in the queue
   int64_t waiting_rows() const;
 
  private:

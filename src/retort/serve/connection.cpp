@@ -16,7 +16,8 @@ namespace {
 constexpr size_t kReadBytes = 16 * 1024, kWriteBytes = 64 * 1024;
 
 std::chrono::steady_clock::time_point after(double seconds) {
-  return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
+  return std::chrono::steady_clock::now() +
+         std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
 }
 
 }  // namespace
@@ -112,9 +113,12 @@ bool Connection::flush() {
   size_t sent = 0;
   while (sent < out_.size() && !broken_) {
     const ssize_t count = ::send(socket_, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count >= 0) sent += static_cast<size_t>(count);
-    else if (errno == EAGAIN) broken_ = !wait(POLLOUT, until, /*wakes=*/false);
-    else if (errno != EINTR) broken_ = true;
+    if (count >= 0)
+      sent += static_cast<size_t>(count);
+    else if (errno == EAGAIN)
+      broken_ = !wait(POLLOUT, until, /*wakes=*/false);
+    else if (errno != EINTR)
+      broken_ = true;
   }
   out_ = std::string();
   return !broken_;

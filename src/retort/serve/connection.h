@@ -9,10 +9,10 @@
 namespace retort {
 
 struct ConnectionLimits {
-  double idle_seconds = 30;    // between requests
-  double head_seconds = 10;    // for request line and headers
-  double body_seconds = 60;    // for the body
-  double write_seconds = 60;   // for the answer to be taken
+  double idle_seconds = 30;   // between requests
+  double head_seconds = 10;   // for request line and headers
+  double body_seconds = 60;   // for the body
+  double write_seconds = 60;  // for the answer to be taken
   size_t head_bytes = 32 * 1024;
 };
 
@@ -26,12 +26,12 @@ class Connection final : public httplib::Stream {
 
   // The first byte of a request is there; false when the client went, was idle too long, or the server drains.
   bool await_request();
-  void begin_body();          // the head is read: from now on the deadline of the body counts
-  void close_after();         // no more requests after this one
+  void begin_body();   // the head is read: from now on the deadline of the body counts
+  void close_after();  // no more requests after this one
   bool closing() const { return closing_; }
   bool timed_out() const { return timed_out_; }
   bool head_too_large() const { return head_too_large_; }
-  double seconds() const;     // since the first byte of the request
+  double seconds() const;  // since the first byte of the request
   bool flush();
   // For what the HTTP parser gives up on without an answer.
   bool answered() const { return answered_; }
@@ -42,7 +42,9 @@ class Connection final : public httplib::Stream {
   ssize_t write(const char* from, size_t size) override;
   void get_remote_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
   void get_local_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
-  socket_t socket() const override { return -1; }  // httplib refuses descriptors that select() cannot take; this one is never given to select()
+  socket_t socket() const override {
+    return -1;
+  }  // httplib refuses descriptors that select() cannot take; this one is never given to select()
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -8,7 +8,8 @@ namespace retort {
 namespace {
 
 ConfigError not_an_exposure(const std::string& text) {
-  return ConfigError(fmt::format("exposure \"{}\": expected full, labels, top-K, rounded-D or noised-S", text), "for example top-5, rounded-2, noised-0.5");
+  return ConfigError(fmt::format("exposure \"{}\": expected full, labels, top-K, rounded-D or noised-S", text),
+                     "for example top-5, rounded-2, noised-0.5");
 }
 
 }  // namespace
@@ -31,11 +32,16 @@ Exposure Exposure::parse(const std::string& text) {
 
 std::string Exposure::text() const {
   switch (kind) {
-    case Kind::full: return "full";
-    case Kind::labels: return "labels";
-    case Kind::top: return fmt::format("top-{}", amount);
-    case Kind::rounded: return fmt::format("rounded-{}", amount);
-    case Kind::noised: return fmt::format("noised-{}", amount);
+    case Kind::full:
+      return "full";
+    case Kind::labels:
+      return "labels";
+    case Kind::top:
+      return fmt::format("top-{}", amount);
+    case Kind::rounded:
+      return fmt::format("rounded-{}", amount);
+    case Kind::noised:
+      return fmt::format("noised-{}", amount);
   }
   return {};
 }
@@ -49,8 +55,10 @@ Tensor Exposure::show(const Tensor& probabilities, const std::vector<Seed>& seed
 
 Tensor Exposure::show(const Tensor& probabilities, Seed seed) const {
   switch (kind) {
-    case Kind::full: return probabilities;
-    case Kind::labels: return at::zeros_like(probabilities).scatter_(1, probabilities.argmax(1, /*keepdim=*/true), 1.0);
+    case Kind::full:
+      return probabilities;
+    case Kind::labels:
+      return at::zeros_like(probabilities).scatter_(1, probabilities.argmax(1, /*keepdim=*/true), 1.0);
     case Kind::top: {
       const auto [values, places] = probabilities.topk(std::min<int64_t>(static_cast<int64_t>(amount), probabilities.size(1)), 1);
       return at::zeros_like(probabilities).scatter_(1, places, values);

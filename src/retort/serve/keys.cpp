@@ -14,10 +14,13 @@ constexpr size_t kLeastToken = 8;
 
 std::string token_digest(const std::string& variable) {
   const char* const token = std::getenv(variable.c_str());
-  if (!token || !*token) throw ConfigError(fmt::format("the variable {} is not set: it must hold the token of a key", variable), fmt::format("export {}=\"$(openssl rand -hex 24)\"", variable));
+  if (!token || !*token)
+    throw ConfigError(fmt::format("the variable {} is not set: it must hold the token of a key", variable),
+                      fmt::format("export {}=\"$(openssl rand -hex 24)\"", variable));
   const std::string_view text(token);
   if (text.size() < kLeastToken || text.size() > 4096 || std::any_of(text.begin(), text.end(), [](char c) { return c <= ' ' || c > '~'; }))
-    throw ConfigError(fmt::format("the token in {} must be {} to 4096 visible ASCII characters without spaces", variable, kLeastToken), "make one with `openssl rand -hex 24`");
+    throw ConfigError(fmt::format("the token in {} must be {} to 4096 visible ASCII characters without spaces", variable, kLeastToken),
+                      "make one with `openssl rand -hex 24`");
   return sha256_of(text);
 }
 
@@ -54,7 +57,9 @@ std::vector<ApiKey> keys_from_policy(const std::string& path, int64_t requests_p
     const std::string table = "keys." + name;
     const bool own_pace = policy.has(table + ".requests_per_minute"), own_embeddings = policy.has(table + ".embeddings");
     const auto knobs = policy.read<KeyKnobs>(table);
-    if (knobs.env.empty()) throw ConfigError(fmt::format("{}: {}: no \"env\": the variable that holds the token", policy.where(table), table), "tokens never stand in files: env = \"PARTNER_KEY\"");
+    if (knobs.env.empty())
+      throw ConfigError(fmt::format("{}: {}: no \"env\": the variable that holds the token", policy.where(table), table),
+                        "tokens never stand in files: env = \"PARTNER_KEY\"");
     ApiKey key;
     key.name = name;
     try {
@@ -89,7 +94,9 @@ KeyRing::KeyRing(std::vector<ApiKey> keys, ApiKey anonymous) : keys_(std::move(k
   for (size_t i = 0; i < keys_.size(); ++i) {
     for (size_t k = 0; k < i; ++k) {
       if (keys_[i].name == keys_[k].name) throw ConfigError(fmt::format("two keys are called {}", keys_[i].name), "name each key once");
-      if (keys_[i].digest == keys_[k].digest) throw ConfigError(fmt::format("the keys {} and {} have the same token", keys_[k].name, keys_[i].name), "give each key a token of its own");
+      if (keys_[i].digest == keys_[k].digest)
+        throw ConfigError(fmt::format("the keys {} and {} have the same token", keys_[k].name, keys_[i].name),
+                          "give each key a token of its own");
     }
     limits_.push_back(std::make_unique<RateLimit>(keys_[i].requests_per_minute));
   }
@@ -100,7 +107,8 @@ int KeyRing::find(std::string_view token) const {
   int found = -1;
   for (size_t i = 0; i < keys_.size(); ++i) {
     unsigned different = 0;
-    for (size_t c = 0; c < digest.size() && c < keys_[i].digest.size(); ++c) different |= static_cast<unsigned char>(digest[c]) ^ static_cast<unsigned char>(keys_[i].digest[c]);
+    for (size_t c = 0; c < digest.size() && c < keys_[i].digest.size(); ++c)
+      different |= static_cast<unsigned char>(digest[c]) ^ static_cast<unsigned char>(keys_[i].digest[c]);
     if (!keys_[i].digest.empty() && different == 0) found = static_cast<int>(i);
   }
   return found;

@@ -13,11 +13,11 @@
 namespace retort {
 
 struct ApiKey {
-  std::string name;                  // in /metrics and error messages; never the token
-  std::string digest;                // SHA-256 of the token; the token itself is not kept
+  std::string name;    // in /metrics and error messages; never the token
+  std::string digest;  // SHA-256 of the token; the token itself is not kept
   Exposure exposure;
   bool embeddings = true;
-  int64_t requests_per_minute = 0;   // 0: no limit
+  int64_t requests_per_minute = 0;  // 0: no limit
 };
 
 // `env`: the variable that holds the token, which may be followed by ":exposure". Embeddings are shown where the exposure is full.

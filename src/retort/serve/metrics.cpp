@@ -7,9 +7,13 @@
 namespace retort {
 namespace {
 
-std::string head(const std::string& name, const std::string& kind, const std::string& about) { return fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, about, name, kind); }
+std::string head(const std::string& name, const std::string& kind, const std::string& about) {
+  return fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, about, name, kind);
+}
 
-std::string single(const std::string& name, const std::string& kind, const std::string& about, int64_t value) { return head(name, kind, about) + fmt::format("{} {}\n", name, value); }
+std::string single(const std::string& name, const std::string& kind, const std::string& about, int64_t value) {
+  return head(name, kind, about) + fmt::format("{} {}\n", name, value);
+}
 
 }  // namespace
 
@@ -28,7 +32,9 @@ std::string Histogram::text(const std::string& name) const {
   return out + fmt::format("{}_sum {}\n{}_count {}\n", name, sum_, name, total);
 }
 
-ServeMetrics::ServeMetrics() : seconds_({0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}), batches_({1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}) {}
+ServeMetrics::ServeMetrics()
+    : seconds_({0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}),
+      batches_({1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}) {}
 
 void ServeMetrics::answered(int code, double seconds) {
   const std::lock_guard lock(mutex_);
@@ -77,7 +83,8 @@ std::string ServeMetrics::text(int64_t queue_rows, int64_t body_bytes) const {
   out += single("retort_queue_rows", "gauge", "Inputs waiting for a forward pass.", queue_rows);
   out += single("retort_body_bytes", "gauge", "Bytes of bodies held.", body_bytes);
   out += head("retort_batch_rows", "histogram", "Inputs of a forward pass.") + batches_.text("retort_batch_rows");
-  out += head("retort_request_seconds", "histogram", "From the first byte of a request to its answer.") + seconds_.text("retort_request_seconds");
+  out += head("retort_request_seconds", "histogram", "From the first byte of a request to its answer.") +
+         seconds_.text("retort_request_seconds");
   return out;
 }
 

@@ -9,12 +9,13 @@
 namespace retort {
 
 std::string raw_reply(int status, const std::string& reason, const std::string& body, int retry_after) {
-  return fmt::format("HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{}", status, reason, body.size(),
-                     retry_after > 0 ? fmt::format("Retry-After: {}\r\n", retry_after) : "", body);
+  return fmt::format("HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{}", status,
+                     reason, body.size(), retry_after > 0 ? fmt::format("Retry-After: {}\r\n", retry_after) : "", body);
 }
 
 Refusal::Refusal()
-    : answer_(raw_reply(503, "Service Unavailable", error_reply(503, "all connections are taken; try again in a moment", "overloaded").body, /*retry_after=*/1)),
+    : answer_(raw_reply(503, "Service Unavailable", error_reply(503, "all connections are taken; try again in a moment", "overloaded").body,
+                        /*retry_after=*/1)),
       worker_([this] { work(); }) {}
 
 Refusal::~Refusal() {

@@ -26,12 +26,18 @@ int64_t product(const std::vector<int64_t>& shape, size_t first = 0) {
 class Reader {
  public:
   Reader(std::string_view body, const std::vector<int64_t>& shape, int64_t most_rows)
-      : start_(body.data()), at_(body.data()), end_(body.data() + body.size()), shape_(shape), size_(product(shape)), most_rows_(most_rows) {}
+      : start_(body.data()),
+        at_(body.data()),
+        end_(body.data() + body.size()),
+        shape_(shape),
+        size_(product(shape)),
+        most_rows_(most_rows) {}
 
   InputRequest read() {
     if (next() != '{') throw malformed("an object is expected: {\"inputs\": [[…], …]}");
     ++at_;
-    if (next() == '}') ++at_;
+    if (next() == '}')
+      ++at_;
     else
       do {
         if (next() != '"') throw malformed("a key in double quotes is expected");
@@ -54,7 +60,9 @@ class Reader {
   std::string base64_, dtype_ = "float32";
   std::vector<int64_t> given_shape_;
 
-  RequestError malformed(const std::string& what) const { return RequestError(fmt::format("malformed JSON at byte {}: {}", at_ - start_, at_ == end_ ? "it ends too early; " + what : what)); }
+  RequestError malformed(const std::string& what) const {
+    return RequestError(fmt::format("malformed JSON at byte {}: {}", at_ - start_, at_ == end_ ? "it ends too early; " + what : what));
+  }
 
   // The next character that is no space; 0 at the end.
   char next() {
@@ -85,8 +93,10 @@ class Reader {
       if (text_of(key) != "float") throw RequestError("\"encoding_format\": only \"float\" is known", key);
       return;
     }
-    if (key == "logit_bias") throw RequestError("\"logit_bias\" is not taken: it would reveal what the exposure of this key withholds", key);
-    throw RequestError(fmt::format("unknown key \"{}\"; known are inputs, inputs_base64, shape, dtype, raw, model", key.substr(0, 60)), key.substr(0, 60));
+    if (key == "logit_bias")
+      throw RequestError("\"logit_bias\" is not taken: it would reveal what the exposure of this key withholds", key);
+    throw RequestError(fmt::format("unknown key \"{}\"; known are inputs, inputs_base64, shape, dtype, raw, model", key.substr(0, 60)),
+                       key.substr(0, 60));
   }
 
   std::string text_of(const std::string& key) {
@@ -106,8 +116,10 @@ class Reader {
       }
       if (++at_ == end_) break;
       static constexpr std::string_view kNames = "\"\\/bfnrt", kMeant = "\"\\/\b\f\n\r\t";
-      if (const size_t place = kNames.find(*at_); place != std::string_view::npos) out += kMeant[place];
-      else out += escaped();
+      if (const size_t place = kNames.find(*at_); place != std::string_view::npos)
+        out += kMeant[place];
+      else
+        out += escaped();
     }
     if (at_ == end_) throw malformed("a closing quote is expected");
     ++at_;
@@ -150,7 +162,8 @@ class Reader {
       int64_t extent = 0;
       next();
       const auto [stop, error] = std::from_chars(at_, end_, extent);
-      if (error != std::errc() || extent < 1 || extent > (int64_t{1} << 32) || given_shape_.size() == 8) throw RequestError("\"shape\" must be a list of up to 8 whole numbers above 0", key);
+      if (error != std::errc() || extent < 1 || extent > (int64_t{1} << 32) || given_shape_.size() == 8)
+        throw RequestError("\"shape\" must be a list of up to 8 whole numbers above 0", key);
       at_ = stop;
       given_shape_.push_back(extent);
     } while (more(']'));
@@ -173,16 +186,20 @@ class Reader {
     const auto room = static_cast<size_t>(end_ - at_) / 2;
     found_.numbers.reserve(std::min<size_t>(room, static_cast<size_t>(std::min<int64_t>(most_rows_, 64) * size_)));
     do {
-      if (found_.rows == most_rows_) throw RequestError(fmt::format("more than {} inputs in one request; send them in parts", most_rows_), key);
+      if (found_.rows == most_rows_)
+        throw RequestError(fmt::format("more than {} inputs in one request; send them in parts", most_rows_), key);
       if (next() == '"') throw RequestError(fmt::format("this model reads numbers, not texts: inputs of shape {}", brackets(shape_)), key);
       if (next() != '[') {
-        if (next() != 0 && (is_digit(*at_) || *at_ == '-')) throw RequestError("\"inputs\" holds a list of numbers for each input: [[…]] for one", key);
+        if (next() != 0 && (is_digit(*at_) || *at_ == '-'))
+          throw RequestError("\"inputs\" holds a list of numbers for each input: [[…]] for one", key);
         throw malformed(fmt::format("{} must be a list of numbers", place({found_.rows})));
       }
       std::vector<int64_t> path = {found_.rows};
       ++at_;
-      if (next() == '[') nested(path, 0);
-      else numbers(path, size_);
+      if (next() == '[')
+        nested(path, 0);
+      else
+        numbers(path, size_);
       ++found_.rows;
     } while (more(']'));
   }
@@ -192,28 +209,42 @@ class Reader {
     if (level + 1 == shape_.size()) return numbers(path, shape_[level]);
     int64_t count = 0;
     do {
-      if (next() != '[') throw RequestError(fmt::format("{}: expected {} lists, as the shape {} has them", place(path), shape_[level], brackets(shape_)), "inputs");
-      if (count == shape_[level]) throw RequestError(fmt::format("{}: expected {} lists, found more", place(path), shape_[level]), "inputs");
+      if (next() != '[')
+        throw RequestError(fmt::format("{}: expected {} lists, as the shape {} has them", place(path), shape_[level], brackets(shape_)),
+                           "inputs");
+      if (count == shape_[level])
+        throw RequestError(fmt::format("{}: expected {} lists, found more", place(path), shape_[level]), "inputs");
       ++at_;
       path.push_back(count++);
       nested(path, level + 1);
       path.pop_back();
     } while (more(']'));
-    if (count != shape_[level]) throw RequestError(fmt::format("{}: expected {} lists, found {}", place(path), shape_[level], count), "inputs");
+    if (count != shape_[level])
+      throw RequestError(fmt::format("{}: expected {} lists, found {}", place(path), shape_[level], count), "inputs");
   }
 
   // Behind the opening bracket of a list of so many numbers.
   void numbers(const std::vector<int64_t>& path, int64_t expected) {
     int64_t count = 0;
-    if (next() == ']') ++at_;
+    if (next() == ']')
+      ++at_;
     else
       do {
-        if (count == expected) throw RequestError(fmt::format("{}: expected {} numbers (inputs have the shape {}), found more", place(path), expected, brackets(shape_)), "inputs");
-        if (next() == '[') throw RequestError(fmt::format("{}: numbers are expected here, found a list; inputs have the shape {}", place(path), brackets(shape_)), "inputs");
+        if (count == expected)
+          throw RequestError(
+              fmt::format("{}: expected {} numbers (inputs have the shape {}), found more", place(path), expected, brackets(shape_)),
+              "inputs");
+        if (next() == '[')
+          throw RequestError(
+              fmt::format("{}: numbers are expected here, found a list; inputs have the shape {}", place(path), brackets(shape_)),
+              "inputs");
         found_.numbers.push_back(number(path, count));
         ++count;
       } while (more(']'));
-    if (count != expected) throw RequestError(fmt::format("{}: expected {} numbers (inputs have the shape {}), found {}", place(path), expected, brackets(shape_), count), "inputs");
+    if (count != expected)
+      throw RequestError(
+          fmt::format("{}: expected {} numbers (inputs have the shape {}), found {}", place(path), expected, brackets(shape_), count),
+          "inputs");
   }
 
   float number(const std::vector<int64_t>& path, int64_t index) {
@@ -223,10 +254,13 @@ class Reader {
     if (*digit == '0' && digit + 1 < end_ && is_digit(digit[1])) throw malformed("a number does not begin with 0");
     float value = 0;
     const auto [stop, error] = std::from_chars(at_, end_, value);
-    if (error == std::errc::result_out_of_range) value = tiny(stop, path, index);
-    else if (error != std::errc()) throw not_a_number(path, index);
+    if (error == std::errc::result_out_of_range)
+      value = tiny(stop, path, index);
+    else if (error != std::errc())
+      throw not_a_number(path, index);
     while (digit < stop && is_digit(*digit)) ++digit;
-    if (digit < stop && *digit == '.' && (digit + 1 == stop || !is_digit(digit[1]))) throw malformed("digits are expected behind the point");
+    if (digit < stop && *digit == '.' && (digit + 1 == stop || !is_digit(digit[1])))
+      throw malformed("digits are expected behind the point");
     at_ = stop;
     return value;
   }
@@ -239,7 +273,8 @@ class Reader {
     const std::string_view written(at_, static_cast<size_t>(stop - at_));
     double value = 0;
     const auto [end, error] = std::from_chars(at_, stop, value);
-    const bool small = error == std::errc() ? std::abs(value) < 1 : written.find("e-") != std::string_view::npos || written.find("E-") != std::string_view::npos;
+    const bool small = error == std::errc() ? std::abs(value) < 1
+                                            : written.find("e-") != std::string_view::npos || written.find("E-") != std::string_view::npos;
     if (!small) throw RequestError(fmt::format("{}[{}] is beyond float32", place(path), index), "inputs");
     return error == std::errc() ? static_cast<float>(value) : 0.0f;
   }
@@ -266,13 +301,19 @@ class Reader {
     const bool floats = dtype_ == "float32";
     const auto count = static_cast<size_t>(rows * size_);
     if (bytes.size() != count * (floats ? 4 : 1))
-      throw RequestError(fmt::format("\"inputs_base64\" holds {} bytes; {} of {} take {}", bytes.size(), dtype_, brackets(given_shape_), count * (floats ? 4 : 1)), "inputs_base64");
+      throw RequestError(fmt::format("\"inputs_base64\" holds {} bytes; {} of {} take {}", bytes.size(), dtype_, brackets(given_shape_),
+                                     count * (floats ? 4 : 1)),
+                         "inputs_base64");
     found_.numbers.resize(count);
-    if (floats) std::memcpy(found_.numbers.data(), bytes.data(), bytes.size());
+    if (floats)
+      std::memcpy(found_.numbers.data(), bytes.data(), bytes.size());
     else
       for (size_t i = 0; i < count; ++i) found_.numbers[i] = static_cast<float>(static_cast<unsigned char>(bytes[i]));
     for (size_t i = 0; i < count; ++i)
-      if (!std::isfinite(found_.numbers[i])) throw RequestError(fmt::format("inputs[{}][{}] is not a finite number", static_cast<int64_t>(i) / size_, static_cast<int64_t>(i) % size_), "inputs_base64");
+      if (!std::isfinite(found_.numbers[i]))
+        throw RequestError(
+            fmt::format("inputs[{}][{}] is not a finite number", static_cast<int64_t>(i) / size_, static_cast<int64_t>(i) % size_),
+            "inputs_base64");
     found_.rows = rows;
     found_.raw = found_.raw || !floats;
   }
@@ -293,7 +334,9 @@ constexpr std::array<int8_t, 256> base64_values() {
 
 }  // namespace
 
-InputRequest parse_inputs(std::string_view body, const std::vector<int64_t>& shape, int64_t most_rows) { return Reader(body, shape, most_rows).read(); }
+InputRequest parse_inputs(std::string_view body, const std::vector<int64_t>& shape, int64_t most_rows) {
+  return Reader(body, shape, most_rows).read();
+}
 
 void prepare_raw(std::vector<float>& numbers, const InputSpec& spec) {
   if (!spec.table.is_null()) throw RequestError("\"raw\" is for images and points; rows of this table must come prepared", "raw");
@@ -301,7 +344,9 @@ void prepare_raw(std::vector<float>& numbers, const InputSpec& spec) {
   if (spec.images()) {
     for (size_t i = 0; i < numbers.size(); ++i) {
       if (!(numbers[i] >= 0 && numbers[i] <= 255))
-        throw RequestError(fmt::format("inputs[{}][{}] is {}; raw pixels lie between 0 and 255", static_cast<int64_t>(i) / size, static_cast<int64_t>(i) % size, numbers[i]), "raw");
+        throw RequestError(fmt::format("inputs[{}][{}] is {}; raw pixels lie between 0 and 255", static_cast<int64_t>(i) / size,
+                                       static_cast<int64_t>(i) % size, numbers[i]),
+                           "raw");
       numbers[i] /= 255;
     }
   }

@@ -17,7 +17,8 @@ namespace retort {
 
 // What is wrong with a request, said to whoever sent it.
 struct RequestError : std::runtime_error {
-  explicit RequestError(const std::string& message, std::string parameter = {}) : std::runtime_error(message), param(std::move(parameter)) {}
+  explicit RequestError(const std::string& message, std::string parameter = {})
+      : std::runtime_error(message), param(std::move(parameter)) {}
   std::string param;  // the key of the body that is to blame, where known
 };
 
@@ -25,7 +26,7 @@ struct InputRequest {
   std::vector<float> numbers;  // [rows, …shape], finite
   int64_t rows = 0;
   bool raw = false;
-  std::string model;           // empty where the request names none
+  std::string model;  // empty where the request names none
 };
 
 // Throws RequestError: malformed JSON (with the byte), another shape (with the input), NaN and numbers beyond float32, no inputs or more than

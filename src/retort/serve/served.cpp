@@ -24,11 +24,14 @@ std::string digest_of_weights(const Net& net) {
 
 class ServedNet final : public Served {
  public:
-  ServedNet(const Net& net, InputSpec input, std::string name) : net_(net.frozen()), input_(std::move(input)), name_(std::move(name)), fingerprint_(digest_of_weights(net)) {}
+  ServedNet(const Net& net, InputSpec input, std::string name)
+      : net_(net.frozen()), input_(std::move(input)), name_(std::move(name)), fingerprint_(digest_of_weights(net)) {}
 
   const std::string& name() const override { return name_; }
   const InputSpec& input() const override { return input_; }
-  std::string about() const override { return fmt::format("{}, {} parameters", net_.spec().value("arch", std::string("net")), with_commas(net_.param_count())); }
+  std::string about() const override {
+    return fmt::format("{}, {} parameters", net_.spec().value("arch", std::string("net")), with_commas(net_.param_count()));
+  }
   std::string fingerprint() const override { return fingerprint_; }
   int64_t embedding_width() const override {
     int64_t width = 1;
@@ -99,7 +102,9 @@ std::vector<int64_t> shape_from(const std::string& text) {
 }
 
 std::unique_ptr<Served> open_torchscript(const std::string& path, const std::string& reads, const std::string& name) {
-  if (reads.empty()) throw ConfigError(path + ": a TorchScript file does not say how it reads inputs", "give their shape with --reads 3,32,32, or a run whose inputs are prepared alike");
+  if (reads.empty())
+    throw ConfigError(path + ": a TorchScript file does not say how it reads inputs",
+                      "give their shape with --reads 3,32,32, or a run whose inputs are prepared alike");
   InputSpec input;
   input.shape = shape_from(reads);
   if (input.shape.empty()) input = load_model_input(reads);
@@ -110,7 +115,9 @@ std::unique_ptr<Served> open_torchscript(const std::string& path, const std::str
 
 }  // namespace
 
-std::unique_ptr<Served> served_net(const Net& net, InputSpec input, std::string name) { return std::make_unique<ServedNet>(net, std::move(input), std::move(name)); }
+std::unique_ptr<Served> served_net(const Net& net, InputSpec input, std::string name) {
+  return std::make_unique<ServedNet>(net, std::move(input), std::move(name));
+}
 
 std::unique_ptr<Served> served_teacher(std::unique_ptr<Teacher> teacher, InputSpec input, std::string name, std::string fingerprint) {
   return std::make_unique<ServedTeacher>(std::move(teacher), std::move(input), std::move(name), std::move(fingerprint));

@@ -22,11 +22,11 @@ struct ServedAnswer {
 class Served {
  public:
   virtual ~Served() = default;
-  virtual const std::string& name() const = 0;         // the "model" of requests and answers
-  virtual const InputSpec& input() const = 0;          // how it reads inputs; `classes` names its answers
+  virtual const std::string& name() const = 0;  // the "model" of requests and answers
+  virtual const InputSpec& input() const = 0;   // how it reads inputs; `classes` names its answers
   virtual std::string about() const = 0;
   virtual int64_t embedding_width() const { return 0; }  // 0: it has none to show
-  virtual std::string fingerprint() const = 0;         // of its weights: what nobody knows who can only ask
+  virtual std::string fingerprint() const = 0;           // of its weights: what nobody knows who can only ask
   // inputs: [b, …shape] float32, prepared. Throws TeacherError.
   virtual ServedAnswer answer(const Tensor& inputs, bool embeddings) = 0;
   // The reply to a completions request ("messages" where `chat`); nothing where the model writes no text, as classifiers do not.

@@ -100,13 +100,18 @@ class HttpServer final : public httplib::Server {
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
       listening_ = socket;
     });
-    set_expect_100_continue_handler([this](const httplib::Request& request, httplib::Response& response) { return before(request, response) ? response.status : 100; });
+    set_expect_100_continue_handler(
+        [this](const httplib::Request& request, httplib::Response& response) { return before(request, response) ? response.status : 100; });
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       return before(request, response) ? HandlerResponse::Handled : HandlerResponse::Unhandled;
     });
     for (const char* path : {"/", "/v1/classify", "/v1/embeddings", "/v1/completions", "/v1/chat/completions"})
-      Post(path, [this](const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& reader) { post(request, response, reader); });
-    set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) { give(response, error_reply(500, "something failed here", "internal")); });
+      Post(path, [this](const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& reader) {
+        post(request, response, reader);
+      });
+    set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+      give(response, error_reply(500, "something failed here", "internal"));
+    });
     set_error_handler(Handler([](const httplib::Request&, httplib::Response& response) { explain(response); }));
     set_post_routing_handler([this](const httplib::Request&, httplib::Response& response) { finish(response); });
   }
@@ -136,7 +141,8 @@ class HttpServer final : public httplib::Server {
   static void give(httplib::Response& response, const Reply& reply) {
     response.status = reply.status;
     response.set_content(reply.body, reply.content_type.c_str());
-    if (reply.retry_after >= 0) response.set_header("Retry-After", std::to_string(static_cast<int64_t>(std::max(1.0, std::ceil(reply.retry_after)))));
+    if (reply.retry_after >= 0)
+      response.set_header("Retry-After", std::to_string(static_cast<int64_t>(std::max(1.0, std::ceil(reply.retry_after)))));
     if (!reply.allow.empty()) response.set_header("Allow", reply.allow);
     if (reply.status == 401) response.set_header("WWW-Authenticate", "Bearer");
   }
@@ -148,7 +154,11 @@ class HttpServer final : public httplib::Server {
     current->connection.close_after();
     if (connection.timed_out()) return give(response, error_reply(408, "the request came too slowly", "timeout"));
     if (connection.head_too_large()) return give(response, error_reply(431, "the headers are too large", "headers_too_large"));
-    give(response, error_reply(response.status, response.status == 414 ? "the path is too long" : response.status == 416 ? "ranges are not served" : "not a request of HTTP 1.1", "bad_request"));
+    give(response, error_reply(response.status,
+                               response.status == 414   ? "the path is too long"
+                               : response.status == 416 ? "ranges are not served"
+                                                        : "not a request of HTTP 1.1",
+                               "bad_request"));
   }
 
   void finish(httplib::Response& response) {
@@ -165,7 +175,8 @@ class HttpServer final : public httplib::Server {
     constexpr std::string_view kBearer = "Bearer ";
     for (const auto& [name, value] : request.headers) {
       if (name.size() == 7 && ::strcasecmp(name.c_str(), "api-key") == 0) return value;
-      if (::strcasecmp(name.c_str(), "Authorization") == 0 && ::strncasecmp(value.c_str(), kBearer.data(), kBearer.size()) == 0) return std::string_view(value).substr(kBearer.size());
+      if (::strcasecmp(name.c_str(), "Authorization") == 0 && ::strncasecmp(value.c_str(), kBearer.data(), kBearer.size()) == 0)
+        return std::string_view(value).substr(kBearer.size());
     }
     return {};
   }
@@ -183,7 +194,8 @@ class HttpServer final : public httplib::Server {
       give(response, reply);
       return true;
     };
-    if (lengths > 1 || (lengths && chunked) || (lengths && (length.empty() || length.size() > 18 || length.find_first_not_of("0123456789") != std::string::npos)) ||
+    if (lengths > 1 || (lengths && chunked) ||
+        (lengths && (length.empty() || length.size() > 18 || length.find_first_not_of("0123456789") != std::string::npos)) ||
         (chunked && ::strcasecmp(request.get_header_value("Transfer-Encoding").c_str(), "chunked") != 0))
       return refuse(error_reply(400, "the length of the body is not clear", "bad_length"));
     if (auto reply = api_.admit(request.method, request.path, token_of(request), exchange.key)) return refuse(*reply);
@@ -191,32 +203,43 @@ class HttpServer final : public httplib::Server {
     if (request.method != "POST") return refuse(api_.get(request.path, exchange.key));
     if (!lengths && !chunked) return refuse(error_reply(411, "Content-Length is missing", "length_required"));
     if (lengths && std::stoll(length) > options_.max_body) return refuse(too_large());
-    if (request.get_header_value("Content-Type").rfind("multipart/", 0) == 0) return refuse(error_reply(415, "send JSON (Content-Type: application/json)", "unsupported_media_type"));
+    if (request.get_header_value("Content-Type").rfind("multipart/", 0) == 0)
+      return refuse(error_reply(415, "send JSON (Content-Type: application/json)", "unsupported_media_type"));
     return false;
   }
-  Reply too_large() const { return error_reply(413, fmt::format("the body is larger than {} bytes; send the inputs in parts", options_.max_body), "body_too_large"); }
+  Reply too_large() const {
+    return error_reply(413, fmt::format("the body is larger than {} bytes; send the inputs in parts", options_.max_body), "body_too_large");
+  }
 
   void post(const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& read) {
     Connection& connection = current->connection;
     Lease lease(api_.memory_used(), options_.max_memory);
     std::string body;
     std::optional<Reply> refused;
-    if (request.has_header("Content-Length")) body.reserve(static_cast<size_t>(std::min<int64_t>(std::stoll(request.get_header_value("Content-Length")), 1 << 20)));
+    if (request.has_header("Content-Length"))
+      body.reserve(static_cast<size_t>(std::min<int64_t>(std::stoll(request.get_header_value("Content-Length")), 1 << 20)));
     const bool whole = read([&](const char* data, size_t size) {
-      if (static_cast<int64_t>(body.size() + size) > options_.max_body) refused = too_large();
-      else if (!lease.hold(static_cast<int64_t>(body.size() + size))) refused = error_reply(503, "too much is in work; try again in a moment", "overloaded"), refused->retry_after = 1;
-      else body.append(data, size);
+      if (static_cast<int64_t>(body.size() + size) > options_.max_body)
+        refused = too_large();
+      else if (!lease.hold(static_cast<int64_t>(body.size() + size)))
+        refused = error_reply(503, "too much is in work; try again in a moment", "overloaded"), refused->retry_after = 1;
+      else
+        body.append(data, size);
       return !refused;
     });
-    if (!whole && !refused) refused = connection.timed_out() ? error_reply(408, "the body came too slowly", "timeout") : error_reply(400, "the body ends early, or is not encoded as its headers say", "bad_body");
+    if (!whole && !refused)
+      refused = connection.timed_out() ? error_reply(408, "the body came too slowly", "timeout")
+                                       : error_reply(400, "the body ends early, or is not encoded as its headers say", "bad_body");
     if (refused) connection.close_after();
     give(response, refused ? *refused : api_.post(request.path, std::move(body), current->key, lease));
   }
 
   template <class Process>
   bool process(Process process_request, Connection& connection, bool close, bool& closed, const Setup& setup) {
-    if constexpr (std::is_invocable_v<Process, HttpServer&, httplib::Stream&, bool, bool&, const Setup&>) return (this->*process_request)(connection, close, closed, setup);
-    else return (this->*process_request)(connection, "", 0, "", 0, close, closed, setup);  // since 0.12: both sides' addresses
+    if constexpr (std::is_invocable_v<Process, HttpServer&, httplib::Stream&, bool, bool&, const Setup&>)
+      return (this->*process_request)(connection, close, closed, setup);
+    else
+      return (this->*process_request)(connection, "", 0, "", 0, close, closed, setup);  // since 0.12: both sides' addresses
   }
 
   bool process_and_close_socket(socket_t socket) override {
@@ -256,7 +279,9 @@ class HttpServer final : public httplib::Server {
     if (!connection.timed_out() && !connection.head_too_large()) return;
     const int status = connection.timed_out() ? 408 : 431;
     const std::string text = raw_reply(status, status == 408 ? "Request Timeout" : "Request Header Fields Too Large",
-                                       error_reply(status, status == 408 ? "the request came too slowly" : "the request line is too long", status == 408 ? "timeout" : "headers_too_large").body);
+                                       error_reply(status, status == 408 ? "the request came too slowly" : "the request line is too long",
+                                                   status == 408 ? "timeout" : "headers_too_large")
+                                           .body);
     connection.write(text.data(), text.size());
     connection.close_after();
     api_.metrics().answered(status, connection.seconds());
@@ -270,7 +295,9 @@ void allow_open_files(int64_t clients) {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur >= needed) return;
-  if (limit.rlim_max < needed) throw ConfigError(fmt::format("{} clients need {} open files, and {} are allowed", clients, needed, limit.rlim_max), "raise `ulimit -n`, or give a smaller --max-clients");
+  if (limit.rlim_max < needed)
+    throw ConfigError(fmt::format("{} clients need {} open files, and {} are allowed", clients, needed, limit.rlim_max),
+                      "raise `ulimit -n`, or give a smaller --max-clients");
   limit.rlim_cur = needed;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -286,18 +313,21 @@ struct Server::Body {
   std::atomic<bool> ended{false};
   int port = 0;
 
-  Body(std::unique_ptr<Served> what, KeyRing keys, const ServeOptions& given) : served(std::move(what)), options(given), api(*served, std::move(keys), options), http(api, options) {}
+  Body(std::unique_ptr<Served> what, KeyRing keys, const ServeOptions& given)
+      : served(std::move(what)), options(given), api(*served, std::move(keys), options), http(api, options) {}
 };
 
 Server::Server(std::unique_ptr<Served> served, std::vector<ApiKey> keys, ApiKey anonymous, const ServeOptions& options) {
   options.check();
   if (!reaches_only_itself(options.host) && keys.empty() && !options.open)
-    throw ConfigError(fmt::format("--host {}: others can reach it, and no key is asked of them", options.host), "name keys with --key-env or --policy, or say --open");
+    throw ConfigError(fmt::format("--host {}: others can reach it, and no key is asked of them", options.host),
+                      "name keys with --key-env or --policy, or say --open");
   allow_open_files(options.max_clients);
   body_ = std::make_unique<Body>(std::move(served), KeyRing(std::move(keys), std::move(anonymous)), options);
   body_->port = body_->http.bind(options.host, static_cast<int>(options.port));
   if (body_->port <= 0) {
-    throw ConfigError(fmt::format("cannot listen on {} port {}", options.host, options.port), "the port is taken, or the host is not one of this machine; --port 0 takes any free port");
+    throw ConfigError(fmt::format("cannot listen on {} port {}", options.host, options.port),
+                      "the port is taken, or the host is not one of this machine; --port 0 takes any free port");
   }
   body_->listener = std::thread([body = body_.get()] {
     body->http.listen_after_bind();
@@ -309,7 +339,10 @@ Server::Server(std::unique_ptr<Served> served, std::vector<ApiKey> keys, ApiKey 
 Server::~Server() { drain(); }
 
 int Server::port() const { return body_->port; }
-std::string Server::url() const { return fmt::format(body_->options.host.find(':') == std::string::npos ? "http://{}:{}" : "http://[{}]:{}", body_->options.host, body_->port); }
+std::string Server::url() const {
+  return fmt::format(body_->options.host.find(':') == std::string::npos ? "http://{}:{}" : "http://[{}]:{}", body_->options.host,
+                     body_->port);
+}
 ServeMetrics& Server::metrics() { return body_->api.metrics(); }
 
 void Server::drain() {

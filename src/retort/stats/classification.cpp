@@ -21,7 +21,8 @@ Rows labelled_rows(const char* operation, const Tensor& logits, const Tensor& la
   Rows rows{held(logits), labels.cpu(), held(other)};
   if (labelled < labels.size(0)) {
     const Tensor kept = at::nonzero(rows.labels >= 0).squeeze(1);
-    rows = {rows.logits.index_select(0, kept), rows.labels.index_select(0, kept), other.defined() ? rows.other.index_select(0, kept) : Tensor()};
+    rows = {rows.logits.index_select(0, kept), rows.labels.index_select(0, kept),
+            other.defined() ? rows.other.index_select(0, kept) : Tensor()};
   }
   return rows;
 }
@@ -106,7 +107,8 @@ RiskCoverage risk_coverage(const Tensor& confidence, const Tensor& correct) {
 
 Tensor confusion_matrix(const Tensor& logits, const Tensor& labels, int64_t classes) {
   const Rows rows = labelled_rows("confusion_matrix", logits, labels);
-  if (rows.logits.size(1) > classes) throw ConfigError(fmt::format("confusion_matrix: logits of {} classes for {}", rows.logits.size(1), classes));
+  if (rows.logits.size(1) > classes)
+    throw ConfigError(fmt::format("confusion_matrix: logits of {} classes for {}", rows.logits.size(1), classes));
   const Tensor cell = rows.labels * classes + rows.logits.argmax(1);
   return at::bincount(cell, {}, classes * classes).view({classes, classes});
 }

@@ -44,13 +44,16 @@ void match(const Tensor& scores, const Tensor& overlaps, std::vector<Scored>& al
 void check_classes(const Tensor& found, int64_t classes) {
   if (found.numel() == 0) return;
   const int64_t least = found.min().item<int64_t>(), most = found.max().item<int64_t>();
-  if (least < 0 || most >= classes) throw DataError(fmt::format("average_precision: class {} is outside [0, {})", least < 0 ? least : most, classes), "boxes that only pad must be left out");
+  if (least < 0 || most >= classes)
+    throw DataError(fmt::format("average_precision: class {} is outside [0, {})", least < 0 ? least : most, classes),
+                    "boxes that only pad must be left out");
 }
 
 }  // namespace
 
 Tensor non_maximum_suppression(const FoundBoxes& found, double iou) {
-  const Tensor order = found.scores.argsort(0, /*descending=*/true), boxes = found.boxes.index_select(0, order).to(at::kDouble), classes = found.classes.index_select(0, order);
+  const Tensor order = found.scores.argsort(0, /*descending=*/true), boxes = found.boxes.index_select(0, order).to(at::kDouble),
+               classes = found.classes.index_select(0, order);
   const Tensor clash = ((losses::iou_matrix(boxes, boxes) > iou) & (classes.unsqueeze(1) == classes.unsqueeze(0))).contiguous();
   const int64_t count = order.numel();
   const bool* clashes = clash.data_ptr<bool>();
@@ -84,7 +87,9 @@ double interpolated_precision(const std::vector<bool>& hit, int64_t truths) {
 }
 
 AveragePrecision average_precision(const std::vector<FoundBoxes>& found, const std::vector<TrueBoxes>& truth, int64_t classes) {
-  if (found.size() != truth.size()) throw ConfigError(fmt::format("average_precision: detections in {} images, objects in {}", found.size(), truth.size()), "one entry an image in both");
+  if (found.size() != truth.size())
+    throw ConfigError(fmt::format("average_precision: detections in {} images, objects in {}", found.size(), truth.size()),
+                      "one entry an image in both");
   for (size_t i = 0; i < found.size(); ++i) check_classes(found[i].classes, classes), check_classes(truth[i].classes, classes);
   AveragePrecision result;
   double ap = 0, ap50 = 0, ap75 = 0, counted = 0;
@@ -97,7 +102,8 @@ AveragePrecision average_precision(const std::vector<FoundBoxes>& found, const s
       if (ours.numel() == 0) continue;
       const Tensor scores = found[i].scores.index_select(0, ours).to(at::kDouble);
       const Tensor order = std::get<1>(scores.sort(/*stable=*/true, 0, /*descending=*/true)).slice(0, 0, kMostPerClass);
-      const Tensor boxes = found[i].boxes.index_select(0, ours.index_select(0, order)).to(at::kDouble), objects_here = truth[i].boxes.index_select(0, theirs).to(at::kDouble);
+      const Tensor boxes = found[i].boxes.index_select(0, ours.index_select(0, order)).to(at::kDouble),
+                   objects_here = truth[i].boxes.index_select(0, theirs).to(at::kDouble);
       match(scores.index_select(0, order).contiguous(), losses::iou_matrix(boxes, objects_here).contiguous(), all);
     }
     result.class_ap.push_back(-1);

@@ -23,7 +23,8 @@ double incomplete_beta(double a, double b, double x) {
   d = 1 / (std::abs(d) < kTiny ? kTiny : d);
   value = d;
   for (int m = 1; m < 500; ++m) {
-    for (const double term : {m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))}) {
+    for (const double term :
+         {m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))}) {
       d = 1 + term * d, c = 1 + term / c;
       d = 1 / (std::abs(d) < kTiny ? kTiny : d);
       if (std::abs(c) < kTiny) c = kTiny;
@@ -52,7 +53,8 @@ double normal_quantile(double p) {
 double student_tail(double t, double freedom) { return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)); }
 
 CorrelationTest correlation_test(const std::vector<double>& x, const std::vector<double>& y, double level) {
-  if (x.size() != y.size() || x.size() < 4) throw ConfigError(fmt::format("correlation: {} and {} values, expected as many, and at least 4", x.size(), y.size()));
+  if (x.size() != y.size() || x.size() < 4)
+    throw ConfigError(fmt::format("correlation: {} and {} values, expected as many, and at least 4", x.size(), y.size()));
   const auto n = static_cast<double>(x.size());
   CorrelationTest test;
   test.pearson = pearson(x, y);
@@ -84,7 +86,8 @@ Spread little_bags(const std::vector<std::vector<double>>& bags) {
   std::vector<double> means;
   double within = 0;
   for (const auto& bag : bags) {
-    if (bag.size() != bags[0].size()) throw ConfigError(fmt::format("little bags: {} models in a bag and {} in another", bags[0].size(), bag.size()));
+    if (bag.size() != bags[0].size())
+      throw ConfigError(fmt::format("little bags: {} models in a bag and {} in another", bags[0].size(), bag.size()));
     means.push_back(std::accumulate(bag.begin(), bag.end(), 0.0) / r);
     for (const double q : bag) within += (q - means.back()) * (q - means.back());
   }

@@ -5,14 +5,14 @@
 
 namespace retort {
 
-double normal_tail(double z);       // P(|N| >= |z|)
-double normal_quantile(double p);   // of (0, 1); Newton steps on erfc
+double normal_tail(double z);      // P(|N| >= |z|)
+double normal_quantile(double p);  // of (0, 1); Newton steps on erfc
 // P(|T| >= |t|) of Student's t with so many degrees of freedom, by the continued fraction of the incomplete beta function.
 double student_tail(double t, double freedom);
 
 struct CorrelationTest {
-  double pearson = 0, p = 1;       // two-sided, by Student's t with n - 2
-  double low = -1, high = 1;       // of Pearson's r at `level`, by Fisher's z: tanh(atanh r +- z / sqrt(n - 3))
+  double pearson = 0, p = 1;         // two-sided, by Student's t with n - 2
+  double low = -1, high = 1;         // of Pearson's r at `level`, by Fisher's z: tanh(atanh r +- z / sqrt(n - 3))
   double spearman = 0, kendall = 0;  // tau-b
 };
 // Throws ConfigError for lists of different lengths or fewer than 4 pairs.

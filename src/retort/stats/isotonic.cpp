@@ -9,7 +9,8 @@
 namespace retort {
 
 std::vector<double> isotonic_fit(const std::vector<double>& values, const std::vector<double>& weights) {
-  if (values.size() != weights.size()) throw ConfigError(fmt::format("isotonic fit: {} values and {} weights", values.size(), weights.size()));
+  if (values.size() != weights.size())
+    throw ConfigError(fmt::format("isotonic fit: {} values and {} weights", values.size(), weights.size()));
   struct Pool {
     double mean, weight;
     size_t count;

@@ -17,7 +17,8 @@ Tensor first_centres(const Tensor& rows, int64_t k, Dice& dice) {
     const Tensor nearest = std::get<0>(distances(rows, rows.index_select(0, at::tensor(chosen, at::kLong))).min(1));
     const Tensor mass = nearest.cumsum(0);
     const double total = mass[-1].item<double>();
-    const auto found = at::searchsorted(mass, at::scalar_tensor(dice.uniform() * total, at::kDouble), /*out_int32=*/false, /*right=*/true).item<int64_t>();
+    const auto found = at::searchsorted(mass, at::scalar_tensor(dice.uniform() * total, at::kDouble), /*out_int32=*/false, /*right=*/true)
+                           .item<int64_t>();
     chosen.push_back(total > 0 ? std::min(found, rows.size(0) - 1) : dice.below(rows.size(0)));
   }
   return rows.index_select(0, at::tensor(chosen, at::kLong));
@@ -42,7 +43,8 @@ Clusters lloyd(const Tensor& rows, Tensor centres, int most_rounds) {
 
 Clusters kmeans(const Tensor& rows, int64_t k, Seed seed, int starts, int most_rounds) {
   if (rows.dim() != 2 || k < 1 || k > rows.size(0)) {
-    throw ConfigError(fmt::format("kmeans: {} clusters of {} rows", k, rows.dim() == 2 ? rows.size(0) : 0), "there are at most as many clusters as rows");
+    throw ConfigError(fmt::format("kmeans: {} clusters of {} rows", k, rows.dim() == 2 ? rows.size(0) : 0),
+                      "there are at most as many clusters as rows");
   }
   const Tensor x = rows.detach().cpu().to(at::kDouble);
   Clusters best;

@@ -7,8 +7,8 @@
 namespace retort {
 
 struct Clusters {
-  Tensor centres;   // [k, d] double
-  Tensor members;   // [n] int64: the nearest centre of each row
+  Tensor centres;      // [k, d] double
+  Tensor members;      // [n] int64: the nearest centre of each row
   double inertia = 0;  // mean squared distance to it
 };
 // Best of `starts` by inertia. A centre that loses all its rows moves to the row farthest from its centre. Throws ConfigError unless 1 <= k <= n.

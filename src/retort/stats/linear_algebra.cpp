@@ -11,7 +11,8 @@ Tensor null_space_projector(const Tensor& columns) {
 
 PrincipalDirections principal_directions(const Tensor& rows, int64_t k) {
   if (rows.dim() != 2 || k < 1 || k > std::min(rows.size(0), rows.size(1))) {
-    throw ConfigError(fmt::format("principal_directions: {} directions of {} rows", k, rows.dim() == 2 ? fmt::format("[{}]", fmt::join(rows.sizes(), ", ")) : "no"),
+    throw ConfigError(fmt::format("principal_directions: {} directions of {} rows", k,
+                                  rows.dim() == 2 ? fmt::format("[{}]", fmt::join(rows.sizes(), ", ")) : "no"),
                       "there are at most as many as rows, and as columns");
   }
   const Tensor x = rows.detach().cpu().to(at::kDouble), mean = x.mean(0);

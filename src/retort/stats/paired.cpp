@@ -58,7 +58,8 @@ double sign_test(const std::vector<double>& differences) {
 
 PairedComparison compare_paired(const std::vector<double>& left, const std::vector<double>& right) {
   if (left.size() != right.size()) {
-    throw ConfigError(fmt::format("compare_paired: {} values against {}", left.size(), right.size()), "both arms must have run the same seeds");
+    throw ConfigError(fmt::format("compare_paired: {} values against {}", left.size(), right.size()),
+                      "both arms must have run the same seeds");
   }
   std::vector<double> differences(left.size());
   std::transform(left.begin(), left.end(), right.begin(), differences.begin(), std::minus<>());

@@ -14,11 +14,15 @@ struct Labelled {
 
 Labelled labelled_rows(const char* what, const Tensor& features, const Tensor& labels, int64_t classes) {
   if (features.dim() != 2 || labels.dim() != 1 || features.size(0) != labels.size(0)) {
-    throw ConfigError(fmt::format("{}: expected features [n, d] and a label for each, received {} and {}", what, losses::shape_text(features), losses::shape_text(labels)));
+    throw ConfigError(fmt::format("{}: expected features [n, d] and a label for each, received {} and {}", what,
+                                  losses::shape_text(features), losses::shape_text(labels)));
   }
   const Tensor rows = at::nonzero(labels >= 0).squeeze(1), kept = labels.index_select(0, rows);
-  if (kept.numel() == 0) throw ConfigError(fmt::format("{}: none of {} rows has a label", what, labels.numel()), "a probe reads labelled rows; leave some labels in the data");
-  if (kept.max().item<int64_t>() >= classes) throw DataError(fmt::format("{}: label {} is outside [0, {})", what, kept.max().item<int64_t>(), classes));
+  if (kept.numel() == 0)
+    throw ConfigError(fmt::format("{}: none of {} rows has a label", what, labels.numel()),
+                      "a probe reads labelled rows; leave some labels in the data");
+  if (kept.max().item<int64_t>() >= classes)
+    throw DataError(fmt::format("{}: label {} is outside [0, {})", what, kept.max().item<int64_t>(), classes));
   return {features.detach().cpu().index_select(0, rows).to(at::kDouble), kept.cpu()};
 }
 
@@ -41,7 +45,8 @@ Tensor minimise(const std::function<double(const Tensor& x, Tensor& gradient)>& 
       direction = direction - alphas[i] * memory[i].change;
     }
     if (!memory.empty()) direction = direction * (memory.back().curvature / dot(memory.back().change, memory.back().change));
-    for (size_t i = 0; i < memory.size(); ++i) direction = direction + (alphas[i] - dot(memory[i].change, direction) / memory[i].curvature) * memory[i].step;
+    for (size_t i = 0; i < memory.size(); ++i)
+      direction = direction + (alphas[i] - dot(memory[i].change, direction) / memory[i].curvature) * memory[i].step;
     const double slope = dot(gradient, direction);
     double length = memory.empty() ? std::min(1.0, 1 / gradient.abs().sum().item<double>()) : 1;
     Tensor next, next_gradient = at::empty_like(x);
@@ -83,8 +88,8 @@ LinearReadout logistic_regression(const Tensor& features, const Tensor& labels, 
   return {w.to(at::kFloat), b.to(at::kFloat)};
 }
 
-LinearReadout best_logistic_regression(const Tensor& features, const Tensor& labels, const Tensor& held_out, const Tensor& held_out_labels, int64_t classes,
-                                       const std::vector<double>& penalties) {
+LinearReadout best_logistic_regression(const Tensor& features, const Tensor& labels, const Tensor& held_out, const Tensor& held_out_labels,
+                                       int64_t classes, const std::vector<double>& penalties) {
   LinearReadout best;
   double best_share = -1;
   for (const double penalty : penalties) {
@@ -96,7 +101,8 @@ LinearReadout best_logistic_regression(const Tensor& features, const Tensor& lab
 }
 
 Tensor knn_votes(const Tensor& features, const Tensor& labels, const Tensor& queries, int64_t classes, int64_t k, double temperature) {
-  if (k < 1 || !(temperature > 0)) throw ConfigError(fmt::format("knn_votes: {} neighbours at temperature {}", k, temperature), "both must be above 0");
+  if (k < 1 || !(temperature > 0))
+    throw ConfigError(fmt::format("knn_votes: {} neighbours at temperature {}", k, temperature), "both must be above 0");
   const Labelled rows = labelled_rows("knn_votes", features, labels, classes);
   if (queries.dim() != 2 || queries.size(1) != features.size(1)) {
     throw ConfigError(fmt::format("knn_votes: queries {} among rows {}", losses::shape_text(queries), losses::shape_text(features)));

@@ -15,11 +15,12 @@ struct LinearReadout {
 // features as they were. features [n, d], labels [n] in [-1, classes). Throws ConfigError (shapes, no labelled row), DataError (labels).
 LinearReadout logistic_regression(const Tensor& features, const Tensor& labels, int64_t classes, double penalty, int rounds = 200);
 // The one of `penalties` with the best accuracy on held-out rows (the earlier of equal ones), fitted on the first rows.
-LinearReadout best_logistic_regression(const Tensor& features, const Tensor& labels, const Tensor& held_out, const Tensor& held_out_labels, int64_t classes,
-                                       const std::vector<double>& penalties = {1e-4, 1e-3, 1e-2, 1e-1});
+LinearReadout best_logistic_regression(const Tensor& features, const Tensor& labels, const Tensor& held_out, const Tensor& held_out_labels,
+                                       int64_t classes, const std::vector<double>& penalties = {1e-4, 1e-3, 1e-2, 1e-1});
 
 // Votes of the k nearest rows by cosine similarity, each weighted exp(similarity / temperature) (Wu et al. 2018): [m, classes], rows sum to 1.
-Tensor knn_votes(const Tensor& features, const Tensor& labels, const Tensor& queries, int64_t classes, int64_t k = 20, double temperature = 0.07);
+Tensor knn_votes(const Tensor& features, const Tensor& labels, const Tensor& queries, int64_t classes, int64_t k = 20,
+                 double temperature = 0.07);
 
 // Share of labelled rows whose highest score is at their label.
 double share_right(const Tensor& scores, const Tensor& labels);

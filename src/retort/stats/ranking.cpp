@@ -63,7 +63,8 @@ double roc_auc(const std::vector<double>& scores, const std::vector<bool>& posit
     if (positive[i]) ++positives, rank_sum += ranks[i];
   }
   const double negatives = static_cast<double>(ranks.size()) - positives;
-  if (positives == 0 || negatives == 0) throw DataError(fmt::format("roc_auc: {} positives and {} negatives; it needs both", positives, negatives));
+  if (positives == 0 || negatives == 0)
+    throw DataError(fmt::format("roc_auc: {} positives and {} negatives; it needs both", positives, negatives));
   return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
 }
 

@@ -10,11 +10,16 @@ namespace {
 // Rows of answers that fit labels of at least two classes; how many classes there are.
 int64_t check_probe(const char* operation, const Tensor& answers, const Tensor& labels) {
   if (labels.dim() != 1 || answers.dim() < 1 || answers.size(0) != labels.size(0)) {
-    throw ConfigError(fmt::format("{}: expected as many answers as labels, received {} and {}", operation, answers.dim() > 0 ? answers.size(0) : 0, labels.numel()));
+    throw ConfigError(fmt::format("{}: expected as many answers as labels, received {} and {}", operation,
+                                  answers.dim() > 0 ? answers.size(0) : 0, labels.numel()));
   }
-  if (labels.size(0) < 4) throw ConfigError(fmt::format("{}: a probe set of {} samples; expected at least 4", operation, labels.size(0)), "label a few more samples");
+  if (labels.size(0) < 4)
+    throw ConfigError(fmt::format("{}: a probe set of {} samples; expected at least 4", operation, labels.size(0)),
+                      "label a few more samples");
   if (labels.min().item<int64_t>() < 0) throw ConfigError(fmt::format("{}: an unlabelled sample in the probe set", operation));
-  if ((labels == labels[0]).all().item<bool>()) throw ConfigError(fmt::format("{}: the probe set holds one class; similarity needs at least two", operation), "label samples of another class");
+  if ((labels == labels[0]).all().item<bool>())
+    throw ConfigError(fmt::format("{}: the probe set holds one class; similarity needs at least two", operation),
+                      "label samples of another class");
   return labels.max().item<int64_t>() + 1;
 }
 
@@ -43,7 +48,8 @@ std::vector<double> rounded_label_distances(const Tensor& labels, int64_t classe
   std::vector<double> distances;
   for (int64_t i = 0; i < list.size(0); ++i)
     for (int64_t j = i + 1; j < list.size(0); ++j) {
-      const double correlation = covariance(label[i], label[j]) / std::sqrt(covariance(label[i], label[i])) / std::sqrt(covariance(label[j], label[j]));
+      const double correlation = covariance(label[i], label[j]) / std::sqrt(covariance(label[i], label[i])) /
+                                 std::sqrt(covariance(label[j], label[j]));
       distances.push_back(1 - std::clamp(correlation, -1.0, 1.0));
     }
   return distances;
@@ -52,7 +58,8 @@ std::vector<double> rounded_label_distances(const Tensor& labels, int64_t classe
 template <class Score>
 double cross_validated(const Tensor& features, const Tensor& labels, Seed seed, int64_t folds, Score score) {
   const int64_t n = features.size(0), parts = std::min(folds, n);
-  const Tensor order = permutation(n, seed), x = features.flatten(1).to(at::kDouble).index_select(0, order), y = labels.index_select(0, order);
+  const Tensor order = permutation(n, seed), x = features.flatten(1).to(at::kDouble).index_select(0, order),
+               y = labels.index_select(0, order);
   double right = 0;
   for (int64_t part = 0; part < parts; ++part) {
     const int64_t first = part * n / parts, last = (part + 1) * n / parts;
@@ -69,9 +76,11 @@ double parc(const Tensor& features, const Tensor& labels, bool exact_ties) {
   const int64_t classes = check_probe("parc", features, labels);
   const Tensor x = features.detach().cpu().flatten(1).to(at::kDouble), deviation = x.std(0, /*unbiased=*/false);
   const Tensor varied = at::nonzero(deviation > 1e-12 * (1 + x.abs().amax(0))).squeeze(1);
-  if (varied.size(0) == 0) throw DataError("parc: the model says the same of every sample of the probe set", "its features carry nothing about these data");
+  if (varied.size(0) == 0)
+    throw DataError("parc: the model says the same of every sample of the probe set", "its features carry nothing about these data");
   const Tensor standardised = ((x - x.mean(0)) / deviation).index_select(1, varied);
-  return 100 * spearman(row_distances(standardised), exact_ties ? row_distances(membership(labels, classes)) : rounded_label_distances(labels, classes));
+  return 100 * spearman(row_distances(standardised),
+                        exact_ties ? row_distances(membership(labels, classes)) : rounded_label_distances(labels, classes));
 }
 
 double h_score(const Tensor& features, const Tensor& labels, double shrinkage) {
@@ -81,13 +90,14 @@ double h_score(const Tensor& features, const Tensor& labels, double shrinkage) {
   const Tensor covariance = x.t().mm(x) / n, mean_variance = covariance.diagonal().mean();
   const Tensor pulled = (1 - shrinkage) * covariance + shrinkage * mean_variance * at::eye(x.size(1), x.options());
   const Tensor of_class = member.t().mm(x) / member.sum(0).clamp_min(1).unsqueeze(1), explained = member.mm(of_class);
-  return (1 - shrinkage) * at::linalg_pinv(pulled, /*rcond=*/1e-10, /*hermitian=*/true).mm(explained.t().mm(explained) / n).trace().item<double>();
+  return (1 - shrinkage) *
+         at::linalg_pinv(pulled, /*rcond=*/1e-10, /*hermitian=*/true).mm(explained.t().mm(explained) / n).trace().item<double>();
 }
 
 double leep(const Tensor& probabilities, const Tensor& labels) {
   const int64_t classes = check_probe("leep", probabilities, labels);
   const Tensor p = probabilities.detach().cpu().to(at::kDouble), joint = membership(labels, classes).t().mm(p);  // [classes, C], times n
-  const Tensor given = joint / joint.sum(0).clamp_min(1e-300);                                                 // P(y | z)
+  const Tensor given = joint / joint.sum(0).clamp_min(1e-300);                                                   // P(y | z)
   return p.mm(given.t()).gather(1, labels.cpu().unsqueeze(1)).log().mean().item<double>();
 }
 
@@ -98,14 +108,16 @@ double negative_conditional_entropy(const Tensor& decisions, const Tensor& label
 
 double linear_probe_accuracy(const Tensor& features, const Tensor& labels, Seed seed, int64_t folds) {
   const int64_t classes = check_probe("linear_probe_accuracy", features, labels);
-  return cross_validated(features.cpu(), labels.cpu(), seed, folds,
-                         [&](const Tensor& x, const Tensor& y, const Tensor& asked) { return logistic_regression(x, y, classes, 1e-2).scores(asked.to(at::kFloat)); });
+  return cross_validated(features.cpu(), labels.cpu(), seed, folds, [&](const Tensor& x, const Tensor& y, const Tensor& asked) {
+    return logistic_regression(x, y, classes, 1e-2).scores(asked.to(at::kFloat));
+  });
 }
 
 double knn_accuracy(const Tensor& features, const Tensor& labels, Seed seed, int64_t folds, int64_t k) {
   const int64_t classes = check_probe("knn_accuracy", features, labels);
-  return cross_validated(features.cpu(), labels.cpu(), seed, folds,
-                         [&](const Tensor& x, const Tensor& y, const Tensor& asked) { return knn_votes(x.to(at::kFloat), y, asked.to(at::kFloat), classes, std::min(k, x.size(0))); });
+  return cross_validated(features.cpu(), labels.cpu(), seed, folds, [&](const Tensor& x, const Tensor& y, const Tensor& asked) {
+    return knn_votes(x.to(at::kFloat), y, asked.to(at::kFloat), classes, std::min(k, x.size(0)));
+  });
 }
 
 std::vector<double> similarity_weights(const std::vector<double>& similarities, double power) {

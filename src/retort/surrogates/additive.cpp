@@ -32,7 +32,8 @@ double score(double g, double h, double l2) { return g * g / (h + l2); }
 void fit_bins_tree(Term& term, const Table& gradient, const AdditiveSettings& s) {
   std::vector<uint8_t>& order = term.used;
   if (term.category)
-    std::sort(order.begin(), order.end(), [&](uint8_t a, uint8_t b) { return gradient[a] / (term.curvature[a] + 1e-6F) < gradient[b] / (term.curvature[b] + 1e-6F); });
+    std::sort(order.begin(), order.end(),
+              [&](uint8_t a, uint8_t b) { return gradient[a] / (term.curvature[a] + 1e-6F) < gradient[b] / (term.curvature[b] + 1e-6F); });
   struct Leaf {
     size_t begin, end, cut = 0;
     double g = 0, h = 0, gain = 0;
@@ -77,7 +78,10 @@ Quadrants best_quadrants(const Table& gradient, const Table& curvature, const Ta
     for (size_t j = 0; j < kPairSide; ++j)
       for (size_t k = 0; k < 3; ++k) {
         const size_t cell = i * kPairSide + j;
-        sums[i + 1][j + 1][k] = sums[i][j + 1][k] + sums[i + 1][j][k] - sums[i][j][k] + static_cast<double>(k == 0 ? gradient[cell] : k == 1 ? curvature[cell] : rows[cell]);
+        sums[i + 1][j + 1][k] = sums[i][j + 1][k] + sums[i + 1][j][k] - sums[i][j][k] +
+                                static_cast<double>(k == 0   ? gradient[cell]
+                                                    : k == 1 ? curvature[cell]
+                                                             : rows[cell]);
       }
   const auto& all = sums[kPairSide][kPairSide];
   Quadrants best;
@@ -88,7 +92,9 @@ Quadrants best_quadrants(const Table& gradient, const Table& curvature, const Ta
       std::array<double, 4> value{};
       bool full = true;
       for (size_t q = 0; q < 4; ++q) {
-        const auto part = [&](size_t k) { return q == 0 ? a[k] : q == 1 ? left[k] - a[k] : q == 2 ? top[k] - a[k] : all[k] - left[k] - top[k] + a[k]; };
+        const auto part = [&](size_t k) {
+          return q == 0 ? a[k] : q == 1 ? left[k] - a[k] : q == 2 ? top[k] - a[k] : all[k] - left[k] - top[k] + a[k];
+        };
         const double g = part(0), h = part(1);
         full = full && part(2) >= min_rows;
         gain += score(g, h, l2);
@@ -105,7 +111,8 @@ void fit_quadrants(Term& term, const Table& gradient, const AdditiveSettings& s)
   if (best.gain <= 0) return;
   for (int i = 0; i < kPairSide; ++i)
     for (int j = 0; j < kPairSide; ++j)
-      term.delta[static_cast<size_t>(i * kPairSide + j)] = static_cast<float>(s.rate * best.value[static_cast<size_t>(2 * (i >= best.row) + (j >= best.column))]);
+      term.delta[static_cast<size_t>(i * kPairSide + j)] = static_cast<float>(
+          s.rate * best.value[static_cast<size_t>(2 * (i >= best.row) + (j >= best.column))]);
 }
 
 // Sums by code, four at a time so that rows of one bin need not wait for each other.
@@ -155,8 +162,10 @@ class Booster {
       for (Term& term : terms) {
         if (s_.logistic) term.curvature = summed(term.codes, h_.data(), n_);
         const Table gradient = summed(term.codes, g_.data(), n_);
-        if (term.pair) fit_quadrants(term, gradient, s_);
-        else fit_bins_tree(term, gradient, s_);
+        if (term.pair)
+          fit_quadrants(term, gradient, s_);
+        else
+          fit_bins_tree(term, gradient, s_);
         for (size_t b = 0; b < 256; ++b) term.values[b] += static_cast<double>(term.delta[b]);
         apply(term);
       }
@@ -244,31 +253,38 @@ std::vector<double> AdditiveModel::predict(const BinnedTable& table) const {
   return f;
 }
 
-AdditiveModel fit_additive(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& targets, const std::vector<float>& weights, const AdditiveSettings& settings, const Watch& watch) {
+AdditiveModel fit_additive(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& targets,
+                           const std::vector<float>& weights, const AdditiveSettings& settings, const Watch& watch) {
   const auto n = static_cast<size_t>(table.rows);
-  if (targets.size() != n || weights.size() != n) throw ConfigError(fmt::format("additive model: {} targets and {} weights for {} rows", targets.size(), weights.size(), n));
+  if (targets.size() != n || weights.size() != n)
+    throw ConfigError(fmt::format("additive model: {} targets and {} weights for {} rows", targets.size(), weights.size(), n));
   Booster booster(n, targets, weights, settings);
   AdditiveModel model;
   model.logistic = settings.logistic;
   model.base = booster.base;
   model.coarse = plan.coarse;
   const auto stage = [&](std::vector<Term>& terms, bool pairs, int64_t rounds) {
-    booster.boost(terms, rounds, watch ? [&, pairs](int64_t round, const std::vector<float>& f) { return watch(pairs, round, f); } : std::function<bool(int64_t, const std::vector<float>&)>());
+    booster.boost(terms, rounds,
+                  watch ? [&, pairs](int64_t round, const std::vector<float>& f) { return watch(pairs, round, f); }
+                        : std::function<bool(int64_t, const std::vector<float>&)>());
   };
   std::vector<Term> mains, crossed;
-  for (int64_t j = 0; j < table.columns(); ++j) mains.push_back(booster.term(table.column(j), false, plan.category[static_cast<size_t>(j)], plan.used[static_cast<size_t>(j)]));
+  for (int64_t j = 0; j < table.columns(); ++j)
+    mains.push_back(booster.term(table.column(j), false, plan.category[static_cast<size_t>(j)], plan.used[static_cast<size_t>(j)]));
   stage(mains, false, settings.rounds);
   std::vector<std::vector<uint8_t>> joint;
   for (const auto& [a, b] : plan.pairs) joint.push_back(joint_codes(table, plan, a, b));
   for (const auto& codes : joint) crossed.push_back(booster.term(codes.data(), true));
   if (!crossed.empty()) stage(crossed, true, settings.pair_rounds);
   for (Term& term : mains) model.curves.push_back(std::move(term.values));
-  for (size_t i = 0; i < crossed.size(); ++i) model.pairs.push_back({plan.pairs[i].first, plan.pairs[i].second, std::move(crossed[i].values)});
+  for (size_t i = 0; i < crossed.size(); ++i)
+    model.pairs.push_back({plan.pairs[i].first, plan.pairs[i].second, std::move(crossed[i].values)});
   purify(model, table, weights);
   return model;
 }
 
-AdditivePairs best_pairs(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& residuals, const std::vector<float>& weights, int64_t count) {
+AdditivePairs best_pairs(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& residuals,
+                         const std::vector<float>& weights, int64_t count) {
   std::vector<float> weighted(residuals.size());
   for (size_t i = 0; i < weighted.size(); ++i) weighted[i] = residuals[i] * weights[i];
   std::vector<std::pair<double, std::pair<int64_t, int64_t>>> found;
@@ -285,7 +301,8 @@ AdditivePairs best_pairs(const BinnedTable& table, const AdditivePlan& plan, con
   return best;
 }
 
-AdditiveChoice choose_rounds(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& targets, AdditiveSettings settings, const std::vector<bool>& held_out, int64_t patience) {
+AdditiveChoice choose_rounds(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& targets,
+                             AdditiveSettings settings, const std::vector<bool>& held_out, int64_t patience) {
   std::vector<float> weights(targets.size());
   for (size_t i = 0; i < weights.size(); ++i) weights[i] = held_out[i] ? 0 : 1;
   AdditiveChoice choice;
@@ -309,7 +326,8 @@ AdditiveChoice choose_rounds(const BinnedTable& table, const AdditivePlan& plan,
   choice.settings.pair_rounds = best_round[1];
   const auto falling = [&](int64_t first, int64_t rounds, int64_t allowed) {
     if (rounds < allowed || rounds < 2) return false;
-    const double before = choice.curve[static_cast<size_t>(first + rounds - 1 - std::max<int64_t>(rounds / 10, 1))], after = choice.curve[static_cast<size_t>(first + rounds - 1)];
+    const double before = choice.curve[static_cast<size_t>(first + rounds - 1 - std::max<int64_t>(rounds / 10, 1))],
+                 after = choice.curve[static_cast<size_t>(first + rounds - 1)];
     return before - after > 1e-4 * choice.curve.front();
   };
   choice.still_falling = falling(0, last[0], settings.rounds) || falling(last[0], last[1], settings.pair_rounds);
@@ -329,7 +347,8 @@ void purify(AdditiveModel& model, const BinnedTable& table, const std::vector<fl
         for (int i = 0; i < kPairSide; ++i) {
           const auto cell = [&](int j) { return static_cast<size_t>(by_row ? i * kPairSide + j : j * kPairSide + i); };
           double sum = 0, rows = 0;
-          for (int j = 0; j < kPairSide; ++j) sum += static_cast<double>(mass[cell(j)]) * pair.cells[cell(j)], rows += static_cast<double>(mass[cell(j)]);
+          for (int j = 0; j < kPairSide; ++j)
+            sum += static_cast<double>(mass[cell(j)]) * pair.cells[cell(j)], rows += static_cast<double>(mass[cell(j)]);
           const double mean = rows > 0 ? sum / rows : 0;
           for (int j = 0; j < kPairSide; ++j) pair.cells[cell(j)] -= mean;
           for (size_t b = 0; b < 256; ++b)

@@ -41,7 +41,8 @@ using AdditivePairs = std::vector<std::pair<int64_t, int64_t>>;
 // What stays the same for many fits on one table: coarse bins, which columns are categories (their bins have no order), which pairs.
 struct AdditivePlan {
   std::vector<bool> category;
-  std::vector<std::vector<uint8_t>> used;  // codes that occur in the whole table; those without rows in a sample take their neighbours' value
+  std::vector<std::vector<uint8_t>>
+      used;  // codes that occur in the whole table; those without rows in a sample take their neighbours' value
   std::vector<Coarse> coarse;
   AdditivePairs pairs;
 };
@@ -50,20 +51,23 @@ AdditivePlan additive_plan(const BinnedTable& table, std::vector<bool> category)
 // Fits by weighted rows (weight 0: the row does not count). `watch` is called after each round of main effects, then of pairs, with f of every row; returning false ends that stage.
 // Terms come purified and centred by the weights: pairs have no marginal means, curves have mean 0.
 using Watch = std::function<bool(bool pairs, int64_t round, const std::vector<float>& f)>;
-AdditiveModel fit_additive(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& targets, const std::vector<float>& weights, const AdditiveSettings& settings, const Watch& watch = {});
+AdditiveModel fit_additive(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& targets,
+                           const std::vector<float>& weights, const AdditiveSettings& settings, const Watch& watch = {});
 
 // The `count` pairs whose best cut into four quadrants takes most off the weighted squared residuals, best first.
-AdditivePairs best_pairs(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& residuals, const std::vector<float>& weights, int64_t count);
+AdditivePairs best_pairs(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& residuals,
+                         const std::vector<float>& weights, int64_t count);
 
 // Rounds by held-out rows: trains on the rest, stops each stage `patience` rounds after its best. `still_falling`: a stage used up its rounds, and the last tenth of them took more
 // than a ten-thousandth of the first loss off.
 struct AdditiveChoice {
-  AdditiveSettings settings;          // with the rounds to use
-  std::vector<double> curve;          // held-out loss after each round, main effects then pairs
+  AdditiveSettings settings;  // with the rounds to use
+  std::vector<double> curve;  // held-out loss after each round, main effects then pairs
   int64_t main_rounds_run = 0;
   bool still_falling = false;
 };
-AdditiveChoice choose_rounds(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& targets, AdditiveSettings settings, const std::vector<bool>& held_out, int64_t patience = 40);
+AdditiveChoice choose_rounds(const BinnedTable& table, const AdditivePlan& plan, const std::vector<float>& targets,
+                             AdditiveSettings settings, const std::vector<bool>& held_out, int64_t patience = 40);
 
 // Pushes what depends on one column alone out of the pairs, then the means out of the curves, with these row weights. The function stays the same.
 void purify(AdditiveModel& model, const BinnedTable& table, const std::vector<float>& weights);

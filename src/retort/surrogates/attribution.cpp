@@ -14,7 +14,7 @@ struct Pair {
   const float* other;
   double* out;  // [p, outputs]
   double factor;
-  std::vector<int8_t> side;          // of every column
+  std::vector<int8_t> side;           // of every column
   std::vector<int32_t> mine, theirs;  // columns on either side
 
   bool goes_left(const TreeNode& node, float value) const { return std::isnan(value) ? node.missing_left : value <= node.cut; }
@@ -52,7 +52,8 @@ struct Pair {
   }
 };
 
-Tensor enumerated(const std::function<Tensor(const Tensor&)>& function, const Tensor& row, const Tensor& background, const std::vector<int64_t>& players) {
+Tensor enumerated(const std::function<Tensor(const Tensor&)>& function, const Tensor& row, const Tensor& background,
+                  const std::vector<int64_t>& players) {
   const size_t k = players.size(), subsets = size_t{1} << k;
   std::vector<Tensor> values;
   Tensor base = row.repeat({background.size(0), 1});
@@ -82,12 +83,21 @@ Tensor tree_shapley(const TreeSum& sum, const Tensor& row, const Tensor& backgro
   Tensor found = at::zeros({p, sum.outputs()}, at::kDouble);
   for (const Tree& tree : sum.trees)
     for (int64_t i = 0; i < m; ++i) {
-      Pair{tree, own.data_ptr<float>(), others.data_ptr<float>() + i * p, found.data_ptr<double>(), sum.scale / static_cast<double>(m), std::vector<int8_t>(static_cast<size_t>(p), 0), {}, {}}.visit(0);
+      Pair{tree,
+           own.data_ptr<float>(),
+           others.data_ptr<float>() + i * p,
+           found.data_ptr<double>(),
+           sum.scale / static_cast<double>(m),
+           std::vector<int8_t>(static_cast<size_t>(p), 0),
+           {},
+           {}}
+          .visit(0);
     }
   return found;
 }
 
-Tensor shapley(const std::function<Tensor(const Tensor&)>& function, const Tensor& row, const Tensor& background, const std::vector<int64_t>& players, int64_t draws, Seed seed) {
+Tensor shapley(const std::function<Tensor(const Tensor&)>& function, const Tensor& row, const Tensor& background,
+               const std::vector<int64_t>& players, int64_t draws, Seed seed) {
   const auto k = static_cast<int64_t>(players.size());
   if (players.size() <= kMostEnumerated) return enumerated(function, row, background, players);
   Tensor found;

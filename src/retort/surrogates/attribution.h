@@ -12,6 +12,7 @@ Tensor tree_shapley(const TreeSum& sum, const Tensor& row, const Tensor& backgro
 
 // [players, outputs]: of any function [n, p] -> [n, outputs] at `row`, for the columns `players`; the others keep the row's values throughout. Every
 // coalition for up to 12 players (all background rows are used), `draws` random orders above, each with a background row.
-Tensor shapley(const std::function<Tensor(const Tensor&)>& function, const Tensor& row, const Tensor& background, const std::vector<int64_t>& players, int64_t draws, Seed seed);
+Tensor shapley(const std::function<Tensor(const Tensor&)>& function, const Tensor& row, const Tensor& background,
+               const std::vector<int64_t>& players, int64_t draws, Seed seed);
 
 }  // namespace retort

@@ -15,7 +15,8 @@ struct BoostedSettings {
 
 // x: [n, p] float32 (NaN where missing), targets: [n, k]; held-out rows may be undefined. Newton steps: gradient y - p, weight p (1 - p) for the
 // logistic loss. Throws ConfigError for a logistic loss with several outputs or targets outside [0, 1].
-TreeSum fit_boosted(const Tensor& x, const Tensor& targets, const BoostedSettings& settings, Seed seed = Seed(0), const Tensor& held_x = {}, const Tensor& held_targets = {});
+TreeSum fit_boosted(const Tensor& x, const Tensor& targets, const BoostedSettings& settings, Seed seed = Seed(0), const Tensor& held_x = {},
+                    const Tensor& held_targets = {});
 
 // Mean loss of margins: half squared error a row, or cross-entropy.
 double boosted_loss(Link loss, const Tensor& margins, const Tensor& targets);

@@ -27,7 +27,8 @@ bool settle_groups(float* row, const std::set<int64_t>& groups, const ChangeRule
     if (wanted < 0) {
       double most = -1;
       for (const int64_t j : members) {
-        const bool allowed = std::all_of(rule.conditions.begin(), rule.conditions.end(), [&](const Condition& c) { return c.column != j || c.holds(1); });
+        const bool allowed = std::all_of(rule.conditions.begin(), rule.conditions.end(),
+                                         [&](const Condition& c) { return c.column != j || c.holds(1); });
         const double common = x.select(1, j).sum().item<double>();
         if (allowed && !change.fixed[static_cast<size_t>(j)] && common > most) most = common, wanted = j;
       }
@@ -40,7 +41,8 @@ bool settle_groups(float* row, const std::set<int64_t>& groups, const ChangeRule
 
 }  // namespace
 
-std::vector<Counterfactual> counterfactuals(const Tree& tree, const std::vector<Rule>& rules, const Tensor& row, int64_t decision, const ChangeRules& change, const Tensor& x) {
+std::vector<Counterfactual> counterfactuals(const Tree& tree, const std::vector<Rule>& rules, const Tensor& row, int64_t decision,
+                                            const ChangeRules& change, const Tensor& x) {
   const Tensor from = row.to(at::kFloat).contiguous(), leaves = leaves_of(tree, x);
   const float* value = from.data_ptr<float>();
   std::vector<Counterfactual> found;

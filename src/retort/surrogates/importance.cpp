@@ -67,24 +67,31 @@ void note(Permutation& found, const std::vector<int64_t>& group, const std::pair
   found.null.push_back(cost.second);
 }
 
-Permutation blank(int64_t columns) { return {std::vector<double>(static_cast<size_t>(columns), 0), std::vector<bool>(static_cast<size_t>(columns), false), {}, 0, 0, 0}; }
+Permutation blank(int64_t columns) {
+  return {std::vector<double>(static_cast<size_t>(columns), 0), std::vector<bool>(static_cast<size_t>(columns), false), {}, 0, 0, 0};
+}
 
 }  // namespace
 
 double negative_squared_error(const Tensor& answers, const Tensor& truth) {
   const bool classes = truth.scalar_type() == at::kLong;
-  const Tensor said = answers.to(at::kDouble), wanted = classes ? at::one_hot(truth, answers.size(1)).to(at::kDouble) : truth.to(at::kDouble).view_as(said);
+  const Tensor said = answers.to(at::kDouble),
+               wanted = classes ? at::one_hot(truth, answers.size(1)).to(at::kDouble) : truth.to(at::kDouble).view_as(said);
   return -(said - wanted).square().sum(1).mean().item<double>();
 }
 
-double share_decided_right(const Tensor& answers, const Tensor& truth) { return answers.argmax(1).eq(truth).to(at::kDouble).mean().item<double>(); }
+double share_decided_right(const Tensor& answers, const Tensor& truth) {
+  return answers.argmax(1).eq(truth).to(at::kDouble).mean().item<double>();
+}
 
 Groups correlated_groups(const Tensor& x, double above) {
   const int64_t p = x.size(1);
   const Tensor centred = x.to(at::kFloat) - x.to(at::kFloat).mean(0, true), unit = centred / centred.norm(2, 0, true).clamp_min(1e-12);
   std::vector<int64_t> root(static_cast<size_t>(p));
   std::iota(root.begin(), root.end(), 0);
-  const std::function<int64_t(int64_t)> top = [&](int64_t j) { return root[static_cast<size_t>(j)] == j ? j : root[static_cast<size_t>(j)] = top(root[static_cast<size_t>(j)]); };
+  const std::function<int64_t(int64_t)> top = [&](int64_t j) {
+    return root[static_cast<size_t>(j)] == j ? j : root[static_cast<size_t>(j)] = top(root[static_cast<size_t>(j)]);
+  };
   const Tensor pairs = at::nonzero(at::mm(unit.t(), unit).abs().triu(1) > above);
   for (int64_t i = 0; i < pairs.size(0); ++i) {
     const int64_t a = top(pairs[i][0].item<int64_t>()), b = top(pairs[i][1].item<int64_t>());
@@ -97,7 +104,8 @@ Groups correlated_groups(const Tensor& x, double above) {
   return groups;
 }
 
-Permutation permutation_importance(const Answers& model, const Tensor& x, const Tensor& truth, const Worth& worth, const Groups& groups, int64_t repeats, Seed seed) {
+Permutation permutation_importance(const Answers& model, const Tensor& x, const Tensor& truth, const Worth& worth, const Groups& groups,
+                                   int64_t repeats, Seed seed) {
   Shuffler shuffler(model, x, truth, worth, repeats, seed);
   Permutation found = blank(x.size(1));
   for (const auto& group : groups) note(found, group, shuffler.cost(group));
@@ -106,20 +114,23 @@ Permutation permutation_importance(const Answers& model, const Tensor& x, const 
   return found;
 }
 
-Permutation block_permutation_importance(const Answers& model, const Tensor& x, const Tensor& truth, const Worth& worth, const Groups& groups, int64_t repeats, Seed seed) {
+Permutation block_permutation_importance(const Answers& model, const Tensor& x, const Tensor& truth, const Worth& worth,
+                                         const Groups& groups, int64_t repeats, Seed seed) {
   Shuffler shuffler(model, x, truth, worth, repeats, seed);
   Permutation found = blank(x.size(1));
   using Block = std::vector<int64_t>;  // places in groups
   const auto count = static_cast<int64_t>(groups.size()), side = std::max<int64_t>(1, std::llround(std::sqrt(static_cast<double>(count))));
   const Tensor order = permutation(count, seed.stream("blocks"));
   std::vector<Block> blocks;
-  for (int64_t first = 0; first < count; first += side) blocks.emplace_back(order.data_ptr<int64_t>() + first, order.data_ptr<int64_t>() + std::min(first + side, count));
+  for (int64_t first = 0; first < count; first += side)
+    blocks.emplace_back(order.data_ptr<int64_t>() + first, order.data_ptr<int64_t>() + std::min(first + side, count));
   while (!blocks.empty()) {
     std::vector<std::pair<double, double>> costs;
     std::vector<double> null;
     for (const Block& block : blocks) {
       std::vector<int64_t> columns;
-      for (const int64_t g : block) columns.insert(columns.end(), groups[static_cast<size_t>(g)].begin(), groups[static_cast<size_t>(g)].end());
+      for (const int64_t g : block)
+        columns.insert(columns.end(), groups[static_cast<size_t>(g)].begin(), groups[static_cast<size_t>(g)].end());
       costs.push_back(shuffler.cost(columns));
       null.push_back(costs.back().second);
       if (block.size() == 1) note(found, columns, costs.back());
@@ -166,7 +177,8 @@ std::vector<double> mean_ranks(const std::vector<std::vector<double>>& opinions)
 std::vector<int64_t> ranked_columns(const std::vector<double>& ranks) {
   std::vector<int64_t> order(ranks.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return ranks[static_cast<size_t>(a)] < ranks[static_cast<size_t>(b)]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return ranks[static_cast<size_t>(a)] < ranks[static_cast<size_t>(b)]; });
   return order;
 }
 

@@ -5,7 +5,8 @@
 namespace retort {
 namespace {
 
-void walk(const Tree& tree, int64_t at, std::map<int64_t, Condition>& path, const std::function<int64_t(const double*)>& decide, std::vector<Rule>& made) {
+void walk(const Tree& tree, int64_t at, std::map<int64_t, Condition>& path, const std::function<int64_t(const double*)>& decide,
+          std::vector<Rule>& made) {
   const TreeNode& node = tree.nodes[static_cast<size_t>(at)];
   if (node.leaf()) {
     Rule rule;
@@ -19,13 +20,17 @@ void walk(const Tree& tree, int64_t at, std::map<int64_t, Condition>& path, cons
     const auto known = path.find(node.column);
     const std::optional<Condition> before = known == path.end() ? std::nullopt : std::optional(known->second);
     Condition now = before.value_or(Condition{node.column, -kNoBound, kNoBound, true});
-    if (left) now.high = std::min(now.high, static_cast<double>(node.cut));
-    else now.low = std::max(now.low, static_cast<double>(node.cut));
+    if (left)
+      now.high = std::min(now.high, static_cast<double>(node.cut));
+    else
+      now.low = std::max(now.low, static_cast<double>(node.cut));
     now.missing = now.missing && left == node.missing_left;
     path[node.column] = now;
     walk(tree, left ? node.left : node.right, path, decide, made);
-    if (before) path[node.column] = *before;
-    else path.erase(node.column);
+    if (before)
+      path[node.column] = *before;
+    else
+      path.erase(node.column);
   }
 }
 
@@ -63,7 +68,8 @@ Rule pruned(Rule rule, const Tensor& x, const Tensor& decisions, double slack) {
 }  // namespace
 
 bool Rule::holds(const float* row) const {
-  return std::all_of(conditions.begin(), conditions.end(), [&](const Condition& condition) { return condition.holds(row[condition.column]); });
+  return std::all_of(conditions.begin(), conditions.end(),
+                     [&](const Condition& condition) { return condition.holds(row[condition.column]); });
 }
 
 std::vector<Rule> rules_of(const Tree& tree, const std::function<int64_t(const double*)>& decide) {
@@ -100,7 +106,9 @@ std::vector<Rule> tidy(std::vector<Rule> rules, const Tensor& x, const Tensor& d
   for (size_t i = 0; i < kept.size(); ++i) {
     const bool needless = [&] {
       for (size_t j = 0; j < kept.size(); ++j) {
-        if (i == j || kept[j].decision != kept[i].decision || !within(kept[i], kept[j]) || kept[j].confidence < kept[i].confidence - knobs.slack) continue;
+        if (i == j || kept[j].decision != kept[i].decision || !within(kept[i], kept[j]) ||
+            kept[j].confidence < kept[i].confidence - knobs.slack)
+          continue;
         if (!within(kept[j], kept[i]) || j < i) return true;  // of two alike the first stays
       }
       return false;
@@ -135,7 +143,8 @@ std::vector<Rule> select_rules(const std::vector<Rule>& rules, const Tensor& x, 
     double momentum = 1;
     for (int round = 0; round < 60; ++round) {  // FISTA (Beck & Teboulle 2009)
       const Tensor error = slope(ahead, ahead_bias);
-      const Tensor moved = ahead - step * at::mm(indicators.t(), error), next = moved.sign() * (moved.abs() - step * penalty).clamp_min(0), next_bias = ahead_bias - step * error.sum(0);
+      const Tensor moved = ahead - step * at::mm(indicators.t(), error), next = moved.sign() * (moved.abs() - step * penalty).clamp_min(0),
+                   next_bias = ahead_bias - step * error.sum(0);
       const double after = (1 + std::sqrt(1 + 4 * momentum * momentum)) / 2;
       ahead = next + (momentum - 1) / after * (next - weight);
       ahead_bias = next_bias + (momentum - 1) / after * (next_bias - bias);
@@ -169,7 +178,8 @@ double covered_share(const std::vector<Rule>& rules, const Tensor& x) {
 std::string in_words(const Rule& rule, const std::vector<Column>& columns) {
   if (rule.conditions.empty()) return "always";
   std::vector<std::string> words;
-  for (const Condition& condition : rule.conditions) words.push_back(in_words(columns[static_cast<size_t>(condition.column)], condition.low, condition.high));
+  for (const Condition& condition : rule.conditions)
+    words.push_back(in_words(columns[static_cast<size_t>(condition.column)], condition.low, condition.high));
   return fmt::format("if {}", fmt::join(words, " and "));
 }
 

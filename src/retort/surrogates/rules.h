@@ -14,7 +14,9 @@ struct Condition {
   double low = -kNoBound, high = kNoBound;
   bool missing = false;  // whether a missing value fulfils it
   bool holds(float value) const { return std::isnan(value) ? missing : value > low && value <= high; }
-  bool operator==(const Condition& other) const { return column == other.column && low == other.low && high == other.high && missing == other.missing; }
+  bool operator==(const Condition& other) const {
+    return column == other.column && low == other.low && high == other.high && missing == other.missing;
+  }
 };
 
 struct Rule {
@@ -35,7 +37,7 @@ Tensor held_by(const Rule& rule, const Tensor& x);
 void measure(Rule& rule, const Tensor& x, const Tensor& decisions);
 
 struct TidyKnobs {
-  double slack = 0.01;         // a condition goes where confidence falls by less than this
+  double slack = 0.01;  // a condition goes where confidence falls by less than this
   double least_coverage = 0.01;
 };
 // Prunes conditions (the one that costs least first), leaves out rules that hold for too few rows and rules whose rows another rule of the same decision

@@ -16,13 +16,19 @@ struct Split {
 class Grower {
  public:
   Grower(const BinnedTable& x, const Tensor& gradient, const Tensor& weight, const TreeSettings& settings, Seed seed)
-      : x_(x), gradient_(gradient.to(at::kDouble).contiguous()), weight_(weight.to(at::kDouble).contiguous()), settings_(settings), dice_(seed), k_(gradient_.size(1)),
+      : x_(x),
+        gradient_(gradient.to(at::kDouble).contiguous()),
+        weight_(weight.to(at::kDouble).contiguous()),
+        settings_(settings),
+        dice_(seed),
+        k_(gradient_.size(1)),
         histogram_(256 * static_cast<size_t>(k_ + 2)) {
     tree_.outputs = k_;
     const double* w = weight_.data_ptr<double>();
     for (int64_t i = 0; i < x.rows; ++i)
       if (w[i] > 0) rows_.push_back(static_cast<int32_t>(i));
-    least_ = std::max({int64_t{1}, settings.min_leaf_rows, static_cast<int64_t>(std::ceil(settings.min_leaf_share * static_cast<double>(rows_.size()) - 1e-9))});
+    least_ = std::max({int64_t{1}, settings.min_leaf_rows,
+                       static_cast<int64_t>(std::ceil(settings.min_leaf_share * static_cast<double>(rows_.size()) - 1e-9))});
     columns_.resize(static_cast<size_t>(x.columns()));
     for (size_t j = 0; j < columns_.size(); ++j) columns_[j] = static_cast<int64_t>(j);
   }
@@ -72,7 +78,9 @@ class Grower {
     if (split.column < 0) return at;
     const uint8_t* code = x_.column(split.column);
     const auto left = [&](int32_t row) { return code[row] == kMissingBin ? split.missing_left : code[row] <= split.bin; };
-    const auto middle = static_cast<size_t>(std::stable_partition(rows_.begin() + static_cast<int64_t>(first), rows_.begin() + static_cast<int64_t>(last), left) - rows_.begin());
+    const auto middle = static_cast<size_t>(
+        std::stable_partition(rows_.begin() + static_cast<int64_t>(first), rows_.begin() + static_cast<int64_t>(last), left) -
+        rows_.begin());
     const int32_t left_node = node(first, middle, depth - 1), right_node = node(middle, last, depth - 1);
     TreeNode& made = tree_.nodes[static_cast<size_t>(at)];
     made.column = static_cast<int32_t>(split.column);
@@ -87,7 +95,8 @@ class Grower {
     size_t tried = columns_.size();
     if (settings_.column_share < 1) {
       tried = std::max<size_t>(1, static_cast<size_t>(std::lround(settings_.column_share * static_cast<double>(tried))));
-      for (size_t j = 0; j < tried; ++j) std::swap(columns_[j], columns_[j + static_cast<size_t>(dice_.below(static_cast<int64_t>(columns_.size() - j)))]);
+      for (size_t j = 0; j < tried; ++j)
+        std::swap(columns_[j], columns_[j + static_cast<size_t>(dice_.below(static_cast<int64_t>(columns_.size() - j)))]);
     }
     Split best;
     const double parent = score(all.data());
@@ -177,7 +186,10 @@ Tensor predict(const TreeSum& sum, const Tensor& x) {
 
 TreeSum fit_tree(const BinnedTable& x, const Tensor& targets, const TreeSettings& settings) {
   const Tensor y = targets.to(at::kDouble);
-  return {{grow_tree(x, y, at::ones({x.rows}, at::kDouble), settings)}, std::vector<double>(static_cast<size_t>(y.size(1)), 0), 1, Link::identity};
+  return {{grow_tree(x, y, at::ones({x.rows}, at::kDouble), settings)},
+          std::vector<double>(static_cast<size_t>(y.size(1)), 0),
+          1,
+          Link::identity};
 }
 
 TreeSum fit_forest(const BinnedTable& x, const Tensor& targets, const ForestSettings& settings, Seed seed) {

@@ -12,7 +12,8 @@ namespace {
 
 class RenormalisingTeacher final : public Teacher {
  public:
-  RenormalisingTeacher(std::unique_ptr<Teacher> teacher, InputSpec own, Renormalisation change) : teacher_(std::move(teacher)), own_(std::move(own)), change_(std::move(change)) {}
+  RenormalisingTeacher(std::unique_ptr<Teacher> teacher, InputSpec own, Renormalisation change)
+      : teacher_(std::move(teacher)), own_(std::move(own)), change_(std::move(change)) {}
 
   Access access() const override { return teacher_->access(); }
   int64_t classes() const override { return teacher_->classes(); }
@@ -27,7 +28,9 @@ class RenormalisingTeacher final : public Teacher {
     mine.spec = own_;
     teacher_->serve(mine);
   }
-  Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) override { return teacher_->ask(ids, change_(inputs), repeats, wanted); }
+  Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) override {
+    return teacher_->ask(ids, change_(inputs), repeats, wanted);
+  }
 
  private:
   std::unique_ptr<Teacher> teacher_;
@@ -35,15 +38,22 @@ class RenormalisingTeacher final : public Teacher {
   Renormalisation change_;
 };
 
-bool has_ending(const std::string& text, const std::string& ending) { return text.size() > ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0; }
+bool has_ending(const std::string& text, const std::string& ending) {
+  return text.size() > ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
 
 }  // namespace
 
-std::unique_ptr<Teacher> reading_its_own_way(std::unique_ptr<Teacher> teacher, const InputSpec& own, const InputSpec& given, const std::string& name) {
+std::unique_ptr<Teacher> reading_its_own_way(std::unique_ptr<Teacher> teacher, const InputSpec& own, const InputSpec& given,
+                                             const std::string& name) {
   if (own.shape != given.shape) {
-    throw DataError(fmt::format("{}: reads inputs [{}], and the data have [{}]", name, fmt::join(own.shape, ","), fmt::join(given.shape, ",")), "bring images to one size with data.resize");
+    throw DataError(
+        fmt::format("{}: reads inputs [{}], and the data have [{}]", name, fmt::join(own.shape, ","), fmt::join(given.shape, ",")),
+        "bring images to one size with data.resize");
   }
-  if (own.table != given.table) throw DataError(name + ": encodes the columns of its table in another way than the data", "it can only be asked about data prepared as it learned them");
+  if (own.table != given.table)
+    throw DataError(name + ": encodes the columns of its table in another way than the data",
+                    "it can only be asked about data prepared as it learned them");
   if (own.mean == given.mean && own.deviation == given.deviation) return teacher;
   return std::make_unique<RenormalisingTeacher>(std::move(teacher), own, Renormalisation(given, own));
 }

@@ -16,7 +16,10 @@ using nlohmann::json;
 namespace {
 
 json usage_json(const Usage& usage) {
-  return {{"calls", usage.calls}, {"prompt_tokens", usage.prompt_tokens}, {"completion_tokens", usage.completion_tokens}, {"money", usage.money}};
+  return {{"calls", usage.calls},
+          {"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"money", usage.money}};
 }
 
 std::string usage_text(const Usage& usage) {
@@ -36,19 +39,22 @@ std::string time_text(double seconds) {
 }  // namespace
 
 json CaptureEstimate::to_json() const {
-  return {{"samples", samples}, {"stored", stored},         {"from_cache", kept},   {"worst", usage_json(worst)},
+  return {{"samples", samples},           {"stored", stored},         {"from_cache", kept}, {"worst", usage_json(worst)},
           {"likely", usage_json(likely)}, {"paid_calls", paid_calls}, {"seconds", seconds}, {"bound", bound}};
 }
 
 std::string CaptureEstimate::text() const {
-  std::string text = fmt::format("samples   {}, of which {} are stored\ncache     answers {} of the questions\nat worst  {}\nlikely    {}\n", with_commas(samples), with_commas(stored),
-                                 with_commas(kept), usage_text(worst), usage_text(likely));
+  std::string text = fmt::format(
+      "samples   {}, of which {} are stored\ncache     answers {} of the questions\nat worst  {}\nlikely    {}\n", with_commas(samples),
+      with_commas(stored), with_commas(kept), usage_text(worst), usage_text(likely));
   if (likely.prompt_tokens + likely.completion_tokens > 0)
-    text += paid_calls > 0 ? fmt::format("          (tokens as in the {} calls paid so far)\n", with_commas(paid_calls)) : "          (four bytes a token, half of max_tokens a completion)\n";
+    text += paid_calls > 0 ? fmt::format("          (tokens as in the {} calls paid so far)\n", with_commas(paid_calls))
+                           : "          (four bytes a token, half of max_tokens a completion)\n";
   return text + fmt::format("time      {} (bound by {})\n", time_text(seconds), bound);
 }
 
-CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& endpoint, ResponseCache* cache, const HasId& has, double latency, double price) {
+CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& endpoint, ResponseCache* cache, const HasId& has,
+                                 double latency, double price) {
   CaptureEstimate estimate;
   estimate.samples = plan.samples();
   const Budget budget = endpoint.allowance();
@@ -57,8 +63,10 @@ CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& e
   for (int64_t at = 0; at < plan.questions(); ++at) {
     if (plan.stored(at, has)) continue;
     const Question question = plan.question(at);
-    if (keeps && cache->find(request_key(joined_url(endpoint.url, question.path), question.request, question.sample))) ++estimate.kept;
-    else estimate.worst += question.worst, ++calls;
+    if (keeps && cache->find(request_key(joined_url(endpoint.url, question.path), question.request, question.sample)))
+      ++estimate.kept;
+    else
+      estimate.worst += question.worst, ++calls;
   }
   estimate.worst.calls = calls;
   estimate.worst.money = budget.cost(estimate.worst) * price;
@@ -86,18 +94,22 @@ CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& e
   slower(std::ceil(asked / static_cast<double>(endpoint.concurrency)) * latency, "concurrency");
   if (endpoint.requests_per_minute > 0) slower(60 * asked / static_cast<double>(endpoint.requests_per_minute), "requests a minute");
   if (endpoint.tokens_per_minute > 0)
-    slower(60 * static_cast<double>(likely.prompt_tokens + likely.completion_tokens) / static_cast<double>(endpoint.tokens_per_minute), "tokens a minute");
+    slower(60 * static_cast<double>(likely.prompt_tokens + likely.completion_tokens) / static_cast<double>(endpoint.tokens_per_minute),
+           "tokens a minute");
   return estimate;
 }
 
 json CaptureEnd::to_json() const {
-  return {{"samples", samples}, {"had", had}, {"stored", stored}, {"missing", samples - stored}, {"answered", answered}, {"from_cache", from_cache},
-          {"spent", usage_json(spent)}, {"seconds", seconds}};
+  return {{"samples", samples},          {"had", had},           {"stored", stored},
+          {"missing", samples - stored}, {"answered", answered}, {"from_cache", from_cache},
+          {"spent", usage_json(spent)},  {"seconds", seconds}};
 }
 
 std::string CaptureEnd::text(const std::string& store) const {
-  std::string text = fmt::format("{}: {} samples, {} of them new, in {}\n", store, with_commas(stored), with_commas(stored - had), time_text(seconds));
-  if (answered + from_cache > 0) text += fmt::format("spent {}; {} answers came from the cache\n", usage_text(spent), with_commas(from_cache));
+  std::string text = fmt::format("{}: {} samples, {} of them new, in {}\n", store, with_commas(stored), with_commas(stored - had),
+                                 time_text(seconds));
+  if (answered + from_cache > 0)
+    text += fmt::format("spent {}; {} answers came from the cache\n", usage_text(spent), with_commas(from_cache));
   return text;
 }
 
@@ -124,7 +136,8 @@ class Attempt {
       throw Interrupted(left("capture interrupted"), "go on with --resume");
     } catch (const TeacherError& error) {
       writer_.flush();
-      throw TeacherError(left(error.what()), error.hint().empty() ? "when it is mended, go on with --resume" : error.hint() + "; then go on with --resume");
+      throw TeacherError(left(error.what()),
+                         error.hint().empty() ? "when it is mended, go on with --resume" : error.hint() + "; then go on with --resume");
     }
     end_.stored = writer_.count();
     end_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
@@ -132,7 +145,8 @@ class Attempt {
 
  private:
   std::string left(const std::string& line) const {
-    return fmt::format("{}; {} of {} samples are stored, {} are missing", line, with_commas(writer_.count()), with_commas(end_.samples), with_commas(end_.samples - writer_.count()));
+    return fmt::format("{}; {} of {} samples are stored, {} are missing", line, with_commas(writer_.count()), with_commas(end_.samples),
+                       with_commas(end_.samples - writer_.count()));
   }
   CaptureEnd& end_;
   SignalWriter& writer_;
@@ -143,7 +157,8 @@ std::string progress_note(const AskProgress& progress) {
   std::string note = fmt::format("{} in flight", progress.in_flight);
   if (progress.from_cache > 0) note += fmt::format(", {} from the cache", progress.from_cache);
   if (progress.retries > 0) note += fmt::format(", {} retries", progress.retries);
-  if (progress.spent.prompt_tokens + progress.spent.completion_tokens > 0) note += fmt::format(", {} tokens", with_commas(progress.spent.prompt_tokens + progress.spent.completion_tokens));
+  if (progress.spent.prompt_tokens + progress.spent.completion_tokens > 0)
+    note += fmt::format(", {} tokens", with_commas(progress.spent.prompt_tokens + progress.spent.completion_tokens));
   if (progress.spent.money > 0) note += fmt::format(", money {:.4g}", progress.spent.money);
   return note;
 }
@@ -172,7 +187,8 @@ CaptureEnd capture_over_wire(CapturePlan& plan, Asker& asker, SignalWriter& writ
         });
   });
   const Usage& now = asker.progress().spent;
-  end.spent = {now.calls - before.spent.calls, now.prompt_tokens - before.spent.prompt_tokens, now.completion_tokens - before.spent.completion_tokens, now.money - before.spent.money};
+  end.spent = {now.calls - before.spent.calls, now.prompt_tokens - before.spent.prompt_tokens,
+               now.completion_tokens - before.spent.completion_tokens, now.money - before.spent.money};
   shown.finish();
   return end;
 }
@@ -208,7 +224,8 @@ CaptureEnd capture_in_process(Teacher& teacher, const Dataset& data, const Captu
 }
 
 NumberedQuestions numbered(const CapturePlan& plan, HasId has) {
-  return {plan.questions(), [&plan](int64_t at) { return plan.question(at); }, [&plan, has = std::move(has)](int64_t at) { return !plan.stored(at, has); }};
+  return {plan.questions(), [&plan](int64_t at) { return plan.question(at); },
+          [&plan, has = std::move(has)](int64_t at) { return !plan.stored(at, has); }};
 }
 
 }  // namespace retort

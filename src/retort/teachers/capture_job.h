@@ -11,14 +11,16 @@ struct CaptureEstimate {
   int64_t samples = 0, stored = 0;  // rows of the whole store; those that it has
   int64_t kept = 0;                 // questions that the cache answers
   Usage worst, likely;              // of the calls to the wire; `worst` is what the budget has to have room for
-  int64_t paid_calls = 0;           // calls under this budget that `likely` is drawn from; 0: a token is taken for four bytes, a completion for half of the most
-  double seconds = 0;               // of asking live
-  std::string bound;                // what decides it: "concurrency", "requests a minute", "tokens a minute"
+  int64_t paid_calls =
+      0;  // calls under this budget that `likely` is drawn from; 0: a token is taken for four bytes, a completion for half of the most
+  double seconds = 0;  // of asking live
+  std::string bound;   // what decides it: "concurrency", "requests a minute", "tokens a minute"
   nlohmann::json to_json() const;
   std::string text() const;
 };
 // Asks nothing. `cache` may be null; `price`: a part of the live price, for batches; `latency`: seconds that a call is taken to last.
-CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& endpoint, ResponseCache* cache, const HasId& has, double latency, double price = 1);
+CaptureEstimate estimate_capture(const CapturePlan& plan, const EndpointKnobs& endpoint, ResponseCache* cache, const HasId& has,
+                                 double latency, double price = 1);
 
 struct CaptureEnd {
   int64_t samples = 0, had = 0, stored = 0;  // rows wanted; there before; there now

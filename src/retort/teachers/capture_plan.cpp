@@ -15,7 +15,8 @@ using nlohmann::json;
 Shard Shard::from(const std::string& text) {
   Shard shard;
   char rest = 0;
-  if (std::sscanf(text.c_str(), "%ld/%ld%c", &shard.index, &shard.count, &rest) != 2 || shard.count < 1 || shard.index < 0 || shard.index >= shard.count)
+  if (std::sscanf(text.c_str(), "%ld/%ld%c", &shard.index, &shard.count, &rest) != 2 || shard.count < 1 || shard.index < 0 ||
+      shard.index >= shard.count)
     throw ConfigError(fmt::format("--shard {}: expected i/n with 0 <= i < n", text), "the first of four is --shard 0/4");
   return shard;
 }
@@ -27,7 +28,8 @@ std::vector<int64_t> Shard::rows(int64_t total) const {
 }
 
 void TextKnobs::describe(Knobs& knobs) {
-  knobs("prompts", prompts, "file of prompts for chat, completions or embeddings: .jsonl with \"prompt\" or \"messages\" a line, else one text a line");
+  knobs("prompts", prompts,
+        "file of prompts for chat, completions or embeddings: .jsonl with \"prompt\" or \"messages\" a line, else one text a line");
   knobs("system", system, "system message before every prompt; empty for none");
   knobs("samples", samples, "completions of every prompt", at_least(1));
   knobs("max_tokens", max_tokens, "the most tokens of a completion", at_least(1));
@@ -38,7 +40,8 @@ void TextKnobs::describe(Knobs& knobs) {
 }
 
 void CaptureKnobs::describe(Knobs& knobs) {
-  knobs("part", part, "which rows of the data; train: with those whose labels were taken away; all: every part", one_of({"train", "validation", "test", "all"}));
+  knobs("part", part, "which rows of the data; train: with those whose labels were taken away; all: every part",
+        one_of({"train", "validation", "test", "all"}));
   knobs("latency", latency, "seconds that --dry-run takes a call to last", above(0));
 }
 
@@ -56,7 +59,9 @@ class ClassifierPlan : public CapturePlan {
     header_.columns.push_back(signal_columns::ids());
     if (options.logits) header_.columns.push_back(signal_columns::logits(header_.classes, half));
     if (options.labels) header_.columns.push_back(signal_columns::labels());
-    if (options.topk > header_.classes) throw ConfigError(fmt::format("capture.topk is {}, of {} classes", options.topk, header_.classes), "at most as many as there are classes");
+    if (options.topk > header_.classes)
+      throw ConfigError(fmt::format("capture.topk is {}, of {} classes", options.topk, header_.classes),
+                        "at most as many as there are classes");
     if (options.topk > 0 && options.pack_topk) header_.columns.push_back(signal_columns::packed_topk(options.topk, header_.classes));
     if (options.topk > 0 && !options.pack_topk)
       for (const SignalColumn& column : signal_columns::topk(options.topk, half)) header_.columns.push_back(column);
@@ -100,7 +105,9 @@ class ClassifierPlan : public CapturePlan {
       if (!writer.has(data_.ids[row].item<int64_t>())) missing.push_back(row - first);
     if (missing.empty()) return;
     const Tensor rows = at::tensor(missing, at::kLong);
-    const auto cut = [&](Tensor& values) { if (values.defined()) values = values.index_select(0, rows); };
+    const auto cut = [&](Tensor& values) {
+      if (values.defined()) values = values.index_select(0, rows);
+    };
     cut(raw.logits), cut(raw.labels), cut(raw.topk_values), cut(raw.topk_indices), cut(raw.topk_tail);
     writer.append(data_.ids.slice(0, first, last).index_select(0, rows), raw);
   }
@@ -112,12 +119,14 @@ class ClassifierPlan : public CapturePlan {
   Signals said(const json& reply, int64_t rows) const {
     const Classified classified = classified_of(reply);
     const auto mismatch = [&](const std::string& what) {
-      return TeacherError(fmt::format("{}: {}; the data have {} classes", header_.teacher, what, header_.classes), "the endpoint must know the same classes, in the same order, as the data");
+      return TeacherError(fmt::format("{}: {}; the data have {} classes", header_.teacher, what, header_.classes),
+                          "the endpoint must know the same classes, in the same order, as the data");
     };
     Signals signals;
     if (!classified.labels.empty()) {
       if (wanted_.logits || wanted_.topk > 0)
-        throw TeacherError(header_.teacher + ": answers with labels only, and more is to be captured", "capture.logits = false, capture.topk = 0, capture.labels = true");
+        throw TeacherError(header_.teacher + ": answers with labels only, and more is to be captured",
+                           "capture.logits = false, capture.topk = 0, capture.labels = true");
       signals.labels = at::tensor(classified.labels, at::kLong);
       const auto largest = signals.labels.max().item<int64_t>();
       if (largest >= header_.classes) throw mismatch(fmt::format("answers with the label {}", largest));
@@ -143,7 +152,8 @@ class ClassifierPlan : public CapturePlan {
 
 class TextPlan : public CapturePlan {
  public:
-  TextPlan(std::shared_ptr<const PromptFile> prompts, std::vector<int64_t> rows, const EndpointKnobs& endpoint, const TextKnobs& texts, const CaptureOptions& options, int64_t embedding_size)
+  TextPlan(std::shared_ptr<const PromptFile> prompts, std::vector<int64_t> rows, const EndpointKnobs& endpoint, const TextKnobs& texts,
+           const CaptureOptions& options, int64_t embedding_size)
       : prompts_(std::move(prompts)), rows_(prompts_->by_prefix(std::move(rows))), endpoint_(endpoint), texts_(texts) {
     params_.model = endpoint.model;
     params_.temperature = texts.temperature;
@@ -162,8 +172,14 @@ class TextPlan : public CapturePlan {
     header_.data = prompts_->about();
     header_.input = {{"api", endpoint.api}};
     if (!embeds_)
-      header_.input.update({{"samples", texts.samples}, {"max_tokens", texts.max_tokens}, {"temperature", texts.temperature}, {"top_p", texts.top_p}, {"seed", texts.seed},
-                            {"stop", texts.stop}, {"top_logprobs", options.topk}, {"system", texts.system}});
+      header_.input.update({{"samples", texts.samples},
+                            {"max_tokens", texts.max_tokens},
+                            {"temperature", texts.temperature},
+                            {"top_p", texts.top_p},
+                            {"seed", texts.seed},
+                            {"stop", texts.stop},
+                            {"top_logprobs", options.topk},
+                            {"system", texts.system}});
   }
   const SignalHeader& header() const override { return header_; }
   int64_t samples() const override { return static_cast<int64_t>(rows_.size()); }
@@ -226,7 +242,8 @@ class TextPlan : public CapturePlan {
     }
     Prompt asked = prompt(first);
     if (!texts_.system.empty()) asked.messages.insert(asked.messages.begin(), {"system", texts_.system});
-    return endpoint_.api == "chat" ? chat_question(endpoint_, asked.messages, params_, at % calls_) : completion_question(endpoint_, asked.text(), params_, /*echo=*/false, at % calls_);
+    return endpoint_.api == "chat" ? chat_question(endpoint_, asked.messages, params_, at % calls_)
+                                   : completion_question(endpoint_, asked.text(), params_, /*echo=*/false, at % calls_);
   }
 
   void keep_embeddings(SignalWriter& writer, int64_t first, int64_t last, const std::vector<std::vector<float>>& vectors) {
@@ -237,7 +254,8 @@ class TextPlan : public CapturePlan {
       const int64_t id = prompts_->id(rows_[static_cast<size_t>(place)]);
       const auto& vector = vectors.at(static_cast<size_t>(place - first));
       if (static_cast<int64_t>(vector.size()) != size)
-        throw TeacherError(fmt::format("{}: an embedding of {} numbers after others of {}", header_.teacher, vector.size(), size), "did the model behind the endpoint change?");
+        throw TeacherError(fmt::format("{}: an embedding of {} numbers after others of {}", header_.teacher, vector.size(), size),
+                           "did the model behind the endpoint change?");
       if (writer.has(id)) continue;
       ids.push_back(id);
       values.insert(values.end(), vector.begin(), vector.end());
@@ -255,7 +273,7 @@ class TextPlan : public CapturePlan {
   ChatParams params_;
   SignalHeader header_;
   bool embeds_ = false;
-  int64_t calls_ = 1;          // a prompt
+  int64_t calls_ = 1;  // a prompt
   std::map<int64_t, Waiting> waiting_;
 };
 
@@ -265,8 +283,8 @@ std::unique_ptr<CapturePlan> classifier_plan(const Dataset& data, const Endpoint
   return std::make_unique<ClassifierPlan>(data, endpoint, options);
 }
 
-std::unique_ptr<CapturePlan> text_plan(std::shared_ptr<const PromptFile> prompts, std::vector<int64_t> rows, const EndpointKnobs& endpoint, const TextKnobs& texts,
-                                       const CaptureOptions& options, int64_t embedding_size) {
+std::unique_ptr<CapturePlan> text_plan(std::shared_ptr<const PromptFile> prompts, std::vector<int64_t> rows, const EndpointKnobs& endpoint,
+                                       const TextKnobs& texts, const CaptureOptions& options, int64_t embedding_size) {
   return std::make_unique<TextPlan>(std::move(prompts), std::move(rows), endpoint, texts, options, embedding_size);
 }
 

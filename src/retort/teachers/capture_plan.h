@@ -38,10 +38,10 @@ class CapturePlan {
  public:
   virtual ~CapturePlan() = default;
   virtual const SignalHeader& header() const = 0;
-  virtual int64_t samples() const = 0;                                  // rows of the store when it is whole
+  virtual int64_t samples() const = 0;  // rows of the store when it is whole
   virtual int64_t questions() const = 0;
-  virtual Question question(int64_t at) const = 0;                      // its tag is `at`; the same one at every call
-  virtual bool stored(int64_t at, const HasId& has) const = 0;          // whether all that its answer says is in the store
+  virtual Question question(int64_t at) const = 0;              // its tag is `at`; the same one at every call
+  virtual bool stored(int64_t at, const HasId& has) const = 0;  // whether all that its answer says is in the store
   virtual Checked check(const Question& question, const nlohmann::json& body) const = 0;
   // Writes the rows that this answer completes. Throws TeacherError for an answer that does not have what the store wants.
   virtual void keep(SignalWriter& writer, int64_t at, const nlohmann::json& reply) = 0;
@@ -50,7 +50,7 @@ class CapturePlan {
 // A classifier API asked about these rows, `endpoint.items` a call, prepared as the data's `spec` says.
 std::unique_ptr<CapturePlan> classifier_plan(const Dataset& data, const EndpointKnobs& endpoint, const CaptureOptions& options);
 // Chat, completions or embeddings (endpoint.api) about these rows of a prompt file. A row of the store is a prompt with all its samples.
-std::unique_ptr<CapturePlan> text_plan(std::shared_ptr<const PromptFile> prompts, std::vector<int64_t> rows, const EndpointKnobs& endpoint, const TextKnobs& texts,
-                                       const CaptureOptions& options, int64_t embedding_size = 0);
+std::unique_ptr<CapturePlan> text_plan(std::shared_ptr<const PromptFile> prompts, std::vector<int64_t> rows, const EndpointKnobs& endpoint,
+                                       const TextKnobs& texts, const CaptureOptions& options, int64_t embedding_size = 0);
 
 }  // namespace retort

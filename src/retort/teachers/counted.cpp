@@ -11,14 +11,17 @@ constexpr int64_t kBatch = 1000;  // inputs a question
 
 CountedTeacher::CountedTeacher(Teacher& behind, int64_t max_calls) : behind_(behind), max_calls_(max_calls) {
   if (max_calls < 0) throw ConfigError(fmt::format("a budget of {} calls: expected 0 (no limit) or more", max_calls));
-  if (!behind.live()) throw ConfigError(fmt::format("the teacher ({}) knows captured answers only and cannot be asked about new inputs", behind.about()), "name the model itself, or its API");
+  if (!behind.live())
+    throw ConfigError(fmt::format("the teacher ({}) knows captured answers only and cannot be asked about new inputs", behind.about()),
+                      "name the model itself, or its API");
 }
 
 Signals CountedTeacher::ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) {
   require_access(*this, access_for(wanted), "the question");
   const int64_t rows = inputs.size(0);
   if (max_calls_ > 0 && calls_ + rows > max_calls_) {
-    throw BudgetError(fmt::format("the budget of {} calls is spent: {} made, {} more asked for", with_commas(max_calls_), with_commas(calls_), with_commas(rows)),
+    throw BudgetError(fmt::format("the budget of {} calls is spent: {} made, {} more asked for", with_commas(max_calls_),
+                                  with_commas(calls_), with_commas(rows)),
                       "raise knobs.budget, or ask about fewer images");
   }
   const at::NoGradGuard no_grad;
@@ -31,16 +34,23 @@ Signals CountedTeacher::ask(const Tensor& ids, const Tensor& inputs, bool repeat
 void CountedTeacher::check(const Signals& said, int64_t rows, const Wanted& wanted) const {
   if (wanted.logits) {
     if (said.logits.dim() != 2 || said.logits.size(0) != rows || said.logits.size(1) != classes()) {
-      throw TeacherError(fmt::format("the teacher ({}) answered [{}]; expected [{}, {}]", about(), fmt::join(said.logits.sizes(), ", "), rows, classes()), "it must give one number a class for every input");
+      throw TeacherError(
+          fmt::format("the teacher ({}) answered [{}]; expected [{}, {}]", about(), fmt::join(said.logits.sizes(), ", "), rows, classes()),
+          "it must give one number a class for every input");
     }
-    if (!said.logits.isfinite().all().item<bool>()) throw TeacherError(fmt::format("the teacher ({}) answered with numbers that are not finite", about()), "does it read inputs of this range?");
+    if (!said.logits.isfinite().all().item<bool>())
+      throw TeacherError(fmt::format("the teacher ({}) answered with numbers that are not finite", about()),
+                         "does it read inputs of this range?");
   }
   if (!wanted.labels) return;
   if (said.labels.dim() != 1 || said.labels.size(0) != rows) {
-    throw TeacherError(fmt::format("the teacher ({}) answered [{}] labels; expected [{}]", about(), fmt::join(said.labels.sizes(), ", "), rows), "it must give one label for every input");
+    throw TeacherError(
+        fmt::format("the teacher ({}) answered [{}] labels; expected [{}]", about(), fmt::join(said.labels.sizes(), ", "), rows),
+        "it must give one label for every input");
   }
   if (rows > 0 && (said.labels.min().item<int64_t>() < 0 || said.labels.max().item<int64_t>() >= classes())) {
-    throw TeacherError(fmt::format("the teacher ({}) answered with a label outside 0 to {}", about(), classes() - 1), "it must decide between the classes of the data");
+    throw TeacherError(fmt::format("the teacher ({}) answered with a label outside 0 to {}", about(), classes() - 1),
+                       "it must decide between the classes of the data");
   }
 }
 

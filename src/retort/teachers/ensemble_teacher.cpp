@@ -9,10 +9,12 @@ std::pair<size_t, std::string> member_tap(const std::string& name, size_t member
   const size_t colon = name.find(':');
   size_t member = 0;
   const bool numbered = colon != std::string::npos && colon > 0 && colon < 7 &&
-                        std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(colon), [](char c) { return c >= '0' && c <= '9'; });
+                        std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(colon),
+                                    [](char c) { return c >= '0' && c <= '9'; });
   if (numbered) member = std::stoul(name.substr(0, colon));
   if (!numbered || member >= members) {
-    throw ConfigError(fmt::format("no feature of the ensemble is called '{}'", name), fmt::format("write MEMBER:TAP with a member from 0 to {}, as in 0:embedding", members - 1));
+    throw ConfigError(fmt::format("no feature of the ensemble is called '{}'", name),
+                      fmt::format("write MEMBER:TAP with a member from 0 to {}, as in 0:embedding", members - 1));
   }
   return {member, name.substr(colon + 1)};
 }
@@ -67,8 +69,10 @@ class EnsembleTeacher final : public Teacher {
       if (!logits && questions[i].features.empty()) continue;
       (vote ? questions[i].labels : questions[i].logits) = logits;
       Signals answer = members_[i]->ask(ids, inputs, repeats, questions[i]);
-      if (vote) terms.push_back(at::one_hot(answer.labels, classes()).to(at::kFloat) * weights_[i]);
-      else if (logits) terms.push_back(average_logits_ ? answer.logits * weights_[i] : at::log_softmax(answer.logits, 1) + std::log(weights_[i]));
+      if (vote)
+        terms.push_back(at::one_hot(answer.labels, classes()).to(at::kFloat) * weights_[i]);
+      else if (logits)
+        terms.push_back(average_logits_ ? answer.logits * weights_[i] : at::log_softmax(answer.logits, 1) + std::log(weights_[i]));
       if (wanted.members && answer.logits.defined()) said.members.push_back(answer.logits);
       for (auto& [tap, value] : answer.features) said.features[fmt::format("{}:{}", i, tap)] = std::move(value);
     }

@@ -36,7 +36,9 @@ class HttpTeacher final : public Teacher {
 
   Access access() const override { return hard_ ? Access::hard_labels : shown_; }
   int64_t classes() const override { return classes_; }
-  std::string about() const override { return fmt::format("classifier at {}{}", shown_url(asker_.knobs().url), hard_ ? ", which answers with labels" : ""); }
+  std::string about() const override {
+    return fmt::format("classifier at {}{}", shown_url(asker_.knobs().url), hard_ ? ", which answers with labels" : "");
+  }
 
   void serve(const Dataset& data) override {
     data_ = data;
@@ -66,7 +68,8 @@ class HttpTeacher final : public Teacher {
   // [b, classes] logits, or [b] labels, of these inputs.
   Tensor answers_to(const Tensor& inputs) {
     std::vector<Tensor> batches;
-    for (int64_t first = 0; first < inputs.size(0); first += items()) batches.push_back(inputs.slice(0, first, std::min(first + items(), inputs.size(0))));
+    for (int64_t first = 0; first < inputs.size(0); first += items())
+      batches.push_back(inputs.slice(0, first, std::min(first + items(), inputs.size(0))));
     return at::cat(answers_to(batches));
   }
 
@@ -76,7 +79,8 @@ class HttpTeacher final : public Teacher {
   void rows_of(const Tensor& ids) {
     const Tensor all = ids.contiguous();
     for (int64_t row = 0; row < all.numel(); ++row) {
-      if (rows_.add(all.data_ptr<int64_t>()[row]) != row) throw DataError(fmt::format("{}: sample ids must be unique; that of row {} came before", data_.name, row));
+      if (rows_.add(all.data_ptr<int64_t>()[row]) != row)
+        throw DataError(fmt::format("{}: sample ids must be unique; that of row {} came before", data_.name, row));
     }
   }
 
@@ -92,7 +96,8 @@ class HttpTeacher final : public Teacher {
     if (parts.empty()) return;
     try {
       std::vector<Tensor> batches;
-      for (const int64_t part : parts) batches.push_back(prepared_inputs(data_.take(at::arange(part * items(), std::min((part + 1) * items(), rows_.size())))));
+      for (const int64_t part : parts)
+        batches.push_back(prepared_inputs(data_.take(at::arange(part * items(), std::min((part + 1) * items(), rows_.size())))));
       const std::vector<Tensor> answers = answers_to(batches);
       if (!kept_.defined()) {
         std::vector<int64_t> shape = answers.front().sizes().vec();
@@ -117,14 +122,19 @@ class HttpTeacher final : public Teacher {
           question.tag = static_cast<int64_t>(next++);
           return question;
         },
-        check_classifier, [&](const Question& question, const nlohmann::json& reply, bool) { answers[static_cast<size_t>(question.tag)] = signal_of(classified_of(reply)); });
+        check_classifier,
+        [&](const Question& question, const nlohmann::json& reply, bool) {
+          answers[static_cast<size_t>(question.tag)] = signal_of(classified_of(reply));
+        });
     return answers;
   }
 
   Tensor signal_of(const Classified& said) {
     const bool hard = !said.labels.empty();
     if (known_ && hard != hard_) {
-      throw TeacherError(fmt::format("{}: answered with {} first and now with {}", shown_url(asker_.knobs().url), hard ? "scores" : "labels", hard ? "labels" : "scores"), "does one model answer there?");
+      throw TeacherError(fmt::format("{}: answered with {} first and now with {}", shown_url(asker_.knobs().url),
+                                     hard ? "scores" : "labels", hard ? "labels" : "scores"),
+                         "does one model answer there?");
     }
     known_ = true;
     hard_ = hard;

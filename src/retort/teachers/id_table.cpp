@@ -18,7 +18,8 @@ int64_t IdTable::add(int64_t id) {
   const int64_t known = find(id), row = size();
   if (known >= 0) return known;
   if (near(id)) {
-    if (id >= static_cast<int64_t>(near_.size())) near_.resize(static_cast<size_t>(std::min(kNear, std::max<int64_t>(id + 1, id + id / 2))), -1);
+    if (id >= static_cast<int64_t>(near_.size()))
+      near_.resize(static_cast<size_t>(std::min(kNear, std::max<int64_t>(id + 1, id + id / 2))), -1);
     near_[static_cast<size_t>(id)] = static_cast<int32_t>(row);
   } else {
     far_[id] = row;

@@ -22,8 +22,9 @@ Signals derive(Signals raw, const Wanted& wanted) {
   if (wanted.labels && !raw.labels.defined()) raw.labels = raw.logits.argmax(1);
   if (wanted.topk > 0) {
     if (wanted.topk > raw.logits.size(1)) {
-      throw ConfigError(fmt::format("the {} largest log-probabilities were asked for; the teacher has {} classes", wanted.topk, raw.logits.size(1)),
-                        "ask for no more than there are classes");
+      throw ConfigError(
+          fmt::format("the {} largest log-probabilities were asked for; the teacher has {} classes", wanted.topk, raw.logits.size(1)),
+          "ask for no more than there are classes");
     }
     const Tensor log_p = at::log_softmax(raw.logits, 1);
     std::tie(raw.topk_values, raw.topk_indices) = log_p.topk(wanted.topk, 1);
@@ -40,13 +41,15 @@ void KeptAnswers::serve(const Dataset& data) {
   bytes_ = 0;
   const Tensor ids = data.size() > 0 ? data.ids.contiguous() : at::empty({0}, at::kLong);
   for (int64_t row = 0; row < ids.numel(); ++row) {
-    if (rows_.add(ids.data_ptr<int64_t>()[row]) != row) throw DataError(fmt::format("{}: sample ids must be unique; that of row {} came before", data.name, row));
+    if (rows_.add(ids.data_ptr<int64_t>()[row]) != row)
+      throw DataError(fmt::format("{}: sample ids must be unique; that of row {} came before", data.name, row));
   }
 }
 
 Signals KeptAnswers::answer(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted, const Compute& compute) {
-  return answer(ids, inputs, repeats, wanted,
-                [&](const Tensor&, const Tensor& x, bool logits, const std::vector<std::string>& features) { return compute(x, logits, features); });
+  return answer(ids, inputs, repeats, wanted, [&](const Tensor&, const Tensor& x, bool logits, const std::vector<std::string>& features) {
+    return compute(x, logits, features);
+  });
 }
 
 Signals KeptAnswers::answer(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted, const ComputeById& compute) {
@@ -99,7 +102,8 @@ bool KeptAnswers::make_room(Kind& kind, const Tensor& like) {
   kind.done.assign(static_cast<size_t>((rows_.size() + kChunk - 1) / kChunk), false);
   std::vector<int64_t> shape = like.sizes().vec();
   shape[0] = rows_.size();
-  const double bytes = static_cast<double>(like.numel() / like.size(0)) * static_cast<double>(rows_.size()) * static_cast<double>(like.element_size());
+  const double bytes = static_cast<double>(like.numel() / like.size(0)) * static_cast<double>(rows_.size()) *
+                       static_cast<double>(like.element_size());
   if (bytes > static_cast<double>(limit_bytes_ - bytes_)) return false;
   kind.values = at::empty(shape, like.options());
   bytes_ += static_cast<int64_t>(bytes);

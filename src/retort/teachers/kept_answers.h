@@ -21,7 +21,8 @@ class KeptAnswers {
   using Compute = std::function<Signals(const Tensor& inputs, bool logits, const std::vector<std::string>& features)>;
   Signals answer(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted, const Compute& compute);
   // The same for a computation that is told the samples' ids [b], too.
-  using ComputeById = std::function<Signals(const Tensor& ids, const Tensor& inputs, bool logits, const std::vector<std::string>& features)>;
+  using ComputeById =
+      std::function<Signals(const Tensor& ids, const Tensor& inputs, bool logits, const std::vector<std::string>& features)>;
   Signals answer(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted, const ComputeById& compute);
   int64_t bytes() const { return bytes_; }
 

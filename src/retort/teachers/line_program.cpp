@@ -116,7 +116,8 @@ struct LineProgram::Body {
     if (error == 0) return;
     process = -1;
     close_all();
-    throw TeacherError(fmt::format("{}: cannot be started: {}", name, std::strerror(error)), "give the program as it is called from the folder where you are, or along PATH");
+    throw TeacherError(fmt::format("{}: cannot be started: {}", name, std::strerror(error)),
+                       "give the program as it is called from the folder where you are, or along PATH");
   }
 
   void close_all() {
@@ -130,9 +131,12 @@ struct LineProgram::Body {
     char buffer[65536];
     for (;;) {
       const ssize_t got = ::read(from, buffer, sizeof buffer);
-      if (got > 0) into.append(buffer, static_cast<size_t>(got));
-      else if (got == 0) return false;
-      else if (errno != EINTR) return errno == EAGAIN;
+      if (got > 0)
+        into.append(buffer, static_cast<size_t>(got));
+      else if (got == 0)
+        return false;
+      else if (errno != EINTR)
+        return errno == EAGAIN;
       if (into.size() > kMostBytes) return true;
     }
   }
@@ -180,8 +184,9 @@ struct LineProgram::Body {
 
   [[noreturn]] void fail_ended() {
     const int status = end(1);
-    const std::string how = status < 0                ? "closed its output"
-                            : WIFSIGNALED(status)     ? fmt::format("was ended by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)))
+    const std::string how = status < 0 ? "closed its output"
+                            : WIFSIGNALED(status)
+                                ? fmt::format("was ended by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)))
                             : WEXITSTATUS(status) > 0 ? fmt::format("ended with code {}", WEXITSTATUS(status))
                                                       : "ended";
     tell(how + " before it answered", "it must read a line, answer with a line, and wait for the next until its input ends");
@@ -189,7 +194,8 @@ struct LineProgram::Body {
 };
 
 LineProgram::LineProgram(std::vector<std::string> command, double timeout_seconds) : body_(std::make_unique<Body>()) {
-  if (command.empty() || command.front().empty()) throw ConfigError("the command of a program is empty", "command = [\"./score\", \"--quick\"]");
+  if (command.empty() || command.front().empty())
+    throw ConfigError("the command of a program is empty", "command = [\"./score\", \"--quick\"]");
   body_->name = fmt::format("{}", fmt::join(command, " "));
   if (body_->name.size() > 80) body_->name = body_->name.substr(0, 77) + "…";
   for (char& c : body_->name) c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
@@ -209,7 +215,9 @@ std::string LineProgram::ask(const std::string& line) {
   if (b.process < 0) b.start();
   const WithoutSigpipe guarded;
   const bool open = Body::take(b.out, b.heard);
-  if (!b.heard.empty()) b.fail(fmt::format("said more than it was asked: \"{}\"", b.heard.substr(0, std::min<size_t>(b.heard.find('\n'), 80))), "one line a question; other output belongs on stderr");
+  if (!b.heard.empty())
+    b.fail(fmt::format("said more than it was asked: \"{}\"", b.heard.substr(0, std::min<size_t>(b.heard.find('\n'), 80))),
+           "one line a question; other output belongs on stderr");
   if (!open) b.fail_ended();
 
   const std::string sent = line + "\n";
@@ -217,14 +225,18 @@ std::string LineProgram::ask(const std::string& line) {
   const auto until = Clock::now() + std::chrono::duration<double>(b.timeout);
   for (size_t searched = 0;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    if (left < 0) b.fail(fmt::format("gave no answer within {:g} s", b.timeout), "raise teacher.timeout where it needs longer; it must flush its output after every line");
+    if (left < 0)
+      b.fail(fmt::format("gave no answer within {:g} s", b.timeout),
+             "raise teacher.timeout where it needs longer; it must flush its output after every line");
     pollfd waits[] = {{b.out, POLLIN, 0}, {b.err, POLLIN, 0}, {done < sent.size() ? b.in : -1, POLLOUT, 0}};  // a negative one is left out
     if (::poll(waits, 3, static_cast<int>(std::min<long long>(left + 1, 1000))) < 0 && errno != EINTR) b.fail(std::strerror(errno), "");
     b.take_words();
     if (waits[2].revents != 0) {
       const ssize_t wrote = ::write(b.in, sent.data() + done, sent.size() - done);
-      if (wrote > 0) done += static_cast<size_t>(wrote);
-      else if (errno != EAGAIN && errno != EINTR) done = sent.size();  // it reads no more; what it still says decides
+      if (wrote > 0)
+        done += static_cast<size_t>(wrote);
+      else if (errno != EAGAIN && errno != EINTR)
+        done = sent.size();  // it reads no more; what it still says decides
     }
     if (waits[0].revents == 0) continue;
     const bool more = Body::take(b.out, b.heard);

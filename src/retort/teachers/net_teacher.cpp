@@ -41,7 +41,8 @@ class NetTeacher final : public Teacher {
 
 std::unique_ptr<Teacher> net_teacher(const Net& net, Access shown, int64_t keep_bytes) {
   if (shown < Access::hard_labels) {
-    throw ConfigError(fmt::format("a classifier cannot show '{}'", to_string(shown)), "it shows hard_labels, topk, logits, features or weights");
+    throw ConfigError(fmt::format("a classifier cannot show '{}'", to_string(shown)),
+                      "it shows hard_labels, topk, logits, features or weights");
   }
   return std::make_unique<NetTeacher>(net, shown, keep_bytes);
 }

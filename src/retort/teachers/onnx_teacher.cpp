@@ -41,12 +41,14 @@ cv::dnn::Net load_onnx(const std::string& path) {
   try {
     const Hushed hushed;
     cv::dnn::Net net = cv::dnn::readNetFromONNX(path);
-    if (net.empty() || net.getUnconnectedOutLayers().empty()) throw DataError(path + ": not an ONNX file, or one without layers", "export it with torch.onnx.export");
+    if (net.empty() || net.getUnconnectedOutLayers().empty())
+      throw DataError(path + ": not an ONNX file, or one without layers", "export it with torch.onnx.export");
     net.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
     net.setPreferableTarget(cv::dnn::DNN_TARGET_CPU);
     return net;
   } catch (const cv::Exception& error) {
-    throw DataError(fmt::format("{}: OpenCV cannot read it as ONNX: {}", path, meaning(error)), "export it with constant shapes and opset 11 to 13; or use TorchScript, or teacher.kind = \"program\"");
+    throw DataError(fmt::format("{}: OpenCV cannot read it as ONNX: {}", path, meaning(error)),
+                    "export it with constant shapes and opset 11 to 13; or use TorchScript, or teacher.kind = \"program\"");
   }
 }
 
@@ -68,15 +70,20 @@ bool ends_in_softmax(cv::dnn::Net& net, int layer_id) {
 
 class OnnxTeacher final : public Teacher {
  public:
-  OnnxTeacher(std::string path, int64_t classes, OnnxOutput output) : path_(std::move(path)), net_(load_onnx(path_)), classes_(classes), answers_(int64_t{1} << 30) {
+  OnnxTeacher(std::string path, int64_t classes, OnnxOutput output)
+      : path_(std::move(path)), net_(load_onnx(path_)), classes_(classes), answers_(int64_t{1} << 30) {
     const std::vector<int> ends = net_.getUnconnectedOutLayers();
-    if (ends.size() != 1) throw DataError(fmt::format("{}: has {} outputs, expected one", path_, ends.size()), "export a model whose forward returns the logits alone");
+    if (ends.size() != 1)
+      throw DataError(fmt::format("{}: has {} outputs, expected one", path_, ends.size()),
+                      "export a model whose forward returns the logits alone");
     probabilities_ = output == OnnxOutput::probabilities || (output == OnnxOutput::found_out && ends_in_softmax(net_, ends.front()));
   }
 
   Access access() const override { return Access::logits; }
   int64_t classes() const override { return classes_; }
-  std::string about() const override { return fmt::format("ONNX file {}{}", path_, probabilities_ ? ", which answers with probabilities" : ""); }
+  std::string about() const override {
+    return fmt::format("ONNX file {}{}", path_, probabilities_ ? ", which answers with probabilities" : "");
+  }
 
   void serve(const Dataset& data) override { answers_.serve(data); }
   Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) override {
@@ -108,10 +115,13 @@ class OnnxTeacher final : public Teacher {
     while (out.dim() > 2 && out.size(-1) == 1) out = out.squeeze(-1);
     if (classes_ == 0 && out.dim() == 2) classes_ = out.size(1);
     if (out.dim() != 2 || out.size(0) != x.size(0) || out.size(1) != classes_) {
-      throw TeacherError(fmt::format("{}: answers with shape {} to {} inputs, expected {}", path_, shape_text(out.sizes().vec()), x.size(0), shape_text({x.size(0), classes_})),
-                         out.dim() == 2 && out.size(0) == x.size(0) ? "the teacher and the data must have the same classes" : "its one output must be logits [batch, classes]");
+      throw TeacherError(fmt::format("{}: answers with shape {} to {} inputs, expected {}", path_, shape_text(out.sizes().vec()), x.size(0),
+                                     shape_text({x.size(0), classes_})),
+                         out.dim() == 2 && out.size(0) == x.size(0) ? "the teacher and the data must have the same classes"
+                                                                    : "its one output must be logits [batch, classes]");
     }
-    if (!out.isfinite().all().item<bool>()) throw TeacherError(path_ + ": answers with what is no finite number", "are its inputs scaled as those it learned from?");
+    if (!out.isfinite().all().item<bool>())
+      throw TeacherError(path_ + ": answers with what is no finite number", "are its inputs scaled as those it learned from?");
     if (probabilities_) out = out.clamp_min(1e-6).log().log_softmax(1);
     return out.to(inputs.device());
   }
@@ -129,7 +139,8 @@ class OnnxTeacher final : public Teacher {
       for (int d = 0; d < out.dims; ++d) shape[static_cast<size_t>(d)] = out.size[d];
       return at::from_blob(out.data, shape, at::kFloat).clone();
     } catch (const cv::Exception& error) {
-      throw TeacherError(fmt::format("{}: fails on inputs {}: {}", path_, shape_text(x.sizes().vec()), meaning(error)), "it must take one float input [batch, …] of the shape and scaling of your data");
+      throw TeacherError(fmt::format("{}: fails on inputs {}: {}", path_, shape_text(x.sizes().vec()), meaning(error)),
+                         "it must take one float input [batch, …] of the shape and scaling of your data");
     }
   }
 
@@ -149,7 +160,8 @@ OnnxOutput onnx_output_from(const std::string& name) {
   throw ConfigError(fmt::format("output \"{}\": expected auto, logits or probabilities", name));
 }
 
-std::unique_ptr<Teacher> onnx_teacher(const std::string& path, int64_t classes, const std::vector<int64_t>& input_shape, OnnxOutput output) {
+std::unique_ptr<Teacher> onnx_teacher(const std::string& path, int64_t classes, const std::vector<int64_t>& input_shape,
+                                      OnnxOutput output) {
   auto teacher = std::make_unique<OnnxTeacher>(path, classes, output);
   if (!input_shape.empty()) {
     std::vector<int64_t> two = input_shape;

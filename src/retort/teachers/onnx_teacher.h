@@ -12,6 +12,7 @@ OnnxOutput onnx_output_from(const std::string& name);  // "auto", "logits", "pro
 // it ends in a softmax is found out unless `output` says so. A file that was written for one input at a time is asked one at a time. On the CPU. With an
 // `input_shape` it is tried on zeros at once. classes 0: as many as it answers with first. Throws DataError (not such a file, layers that OpenCV does not know,
 // several outputs), TeacherError (fails on an input, answers in another shape).
-std::unique_ptr<Teacher> onnx_teacher(const std::string& path, int64_t classes, const std::vector<int64_t>& input_shape = {}, OnnxOutput output = OnnxOutput::found_out);
+std::unique_ptr<Teacher> onnx_teacher(const std::string& path, int64_t classes, const std::vector<int64_t>& input_shape = {},
+                                      OnnxOutput output = OnnxOutput::found_out);
 
 }  // namespace retort

@@ -11,7 +11,8 @@ void SnapshotTeacher::take(const Net& net) {
 }
 
 Signals SnapshotTeacher::ask(const Tensor&, const Tensor& inputs, bool, const Wanted& wanted) {
-  if (!taken_) throw AccessError("the student was asked for its past before there was one", "take a snapshot first, or begin with the labels alone");
+  if (!taken_)
+    throw AccessError("the student was asked for its past before there was one", "take a snapshot first, or begin with the labels alone");
   Taps taps{wanted.features, {}};
   Signals said;
   said.logits = net_.forward(inputs.detach(), wanted.features.empty() ? nullptr : &taps);
@@ -43,8 +44,8 @@ void PredictionBank::update(const Tensor& ids, const Tensor& probabilities) {
   for (int64_t i = 0; i < list.numel(); ++i) unknown += ids_.find(numbers[i]) < 0;
   const int64_t row_bytes = classes_ * static_cast<int64_t>(sizeof(float)), room = limit_bytes_ / row_bytes, wanted = ids_.size() + unknown;
   if (wanted > room) {
-    throw ConfigError(fmt::format("the bank of past predictions holds {} samples of {} classes in its {} bytes; one more came", with_commas(room),
-                                  classes_, with_commas(limit_bytes_)),
+    throw ConfigError(fmt::format("the bank of past predictions holds {} samples of {} classes in its {} bytes; one more came",
+                                  with_commas(room), classes_, with_commas(limit_bytes_)),
                       "give the bank more memory or train on fewer samples");
   }
   if (!rows_.defined() || wanted > rows_.size(0)) {
@@ -76,7 +77,8 @@ State PredictionBank::state() const {
 void PredictionBank::load(const State& state) {
   const Tensor &ids = state.tensor("ids"), &probabilities = state.tensor("probabilities");
   if (ids.dim() != 1 || probabilities.dim() != 2 || probabilities.size(0) != ids.size(0) || probabilities.size(1) != classes_) {
-    throw DataError(fmt::format("checkpoint of past predictions: expected {} classes for every id", classes_), "it was written by another recipe");
+    throw DataError(fmt::format("checkpoint of past predictions: expected {} classes for every id", classes_),
+                    "it was written by another recipe");
   }
   ids_ = IdTable();
   rows_ = Tensor();

@@ -11,7 +11,7 @@ namespace retort {
 // Shows what it answers with, up to `shown`; that is found out with the first question, or at once from `trial`, one prepared input [1, …].
 // Throws ConfigError (no command), TeacherError with the last lines of its stderr: it cannot be started, crashes, gives no answer within `timeout_seconds`,
 // answers with what is no JSON, with another number of answers or classes, with what is no number.
-std::unique_ptr<Teacher> program_teacher(const std::vector<std::string>& command, int64_t classes, double timeout_seconds = 60, Access shown = Access::logits,
-                                         const Tensor& trial = {});
+std::unique_ptr<Teacher> program_teacher(const std::vector<std::string>& command, int64_t classes, double timeout_seconds = 60,
+                                         Access shown = Access::logits, const Tensor& trial = {});
 
 }  // namespace retort

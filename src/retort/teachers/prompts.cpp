@@ -63,7 +63,8 @@ Prompt PromptFile::parse(std::string_view text, int64_t number) const {
   return prompt;
 }
 
-PromptFile::PromptFile(const std::string& path) : bytes_(MappedFile::open(path)), path_(path), json_(std::filesystem::path(path).extension() == ".jsonl") {
+PromptFile::PromptFile(const std::string& path)
+    : bytes_(MappedFile::open(path)), path_(path), json_(std::filesystem::path(path).extension() == ".jsonl") {
   const std::string_view all = bytes_.bytes();
   std::unordered_set<int64_t> ids;
   int64_t number = 0;
@@ -73,7 +74,9 @@ PromptFile::PromptFile(const std::string& path) : bytes_(MappedFile::open(path))
     if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
     if (text.find_first_not_of(" \t") != std::string_view::npos) {
       const int64_t id = parse(text, number).id;
-      if (!ids.insert(id).second) throw DataError(fmt::format("{}:{}: the id {} is there twice", path, number + 1, id), "number the prompts, or leave ids out everywhere");
+      if (!ids.insert(id).second)
+        throw DataError(fmt::format("{}:{}: the id {} is there twice", path, number + 1, id),
+                        "number the prompts, or leave ids out everywhere");
       lines_.push_back({start, text.size(), json_ ? text_begins(text) : 0, id, number});
     }
     start = stop + 1;

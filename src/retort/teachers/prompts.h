@@ -21,15 +21,15 @@ class PromptFile {
  public:
   explicit PromptFile(const std::string& path);  // throws DataError with file:line: not such JSON, no text, an id twice, nothing in it
   int64_t size() const { return static_cast<int64_t>(lines_.size()); }
-  Prompt at(int64_t row) const;                  // in the order of the file
+  Prompt at(int64_t row) const;  // in the order of the file
   int64_t id(int64_t row) const { return lines_[static_cast<size_t>(row)].id; }
   // Rows ordered so that prompts which begin alike stand side by side, which is what providers cache. `rows` are kept to.
   std::vector<int64_t> by_prefix(std::vector<int64_t> rows) const;
-  std::string about() const;                     // its name and the digest of its bytes
+  std::string about() const;  // its name and the digest of its bytes
 
  private:
   struct Line {
-    size_t start, length, text;                  // text: where what differs between prompts begins, as far as can be told without parsing
+    size_t start, length, text;  // text: where what differs between prompts begins, as far as can be told without parsing
     int64_t id, number;
   };
   Prompt parse(std::string_view line, int64_t number) const;

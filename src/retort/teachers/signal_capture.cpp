@@ -18,7 +18,8 @@ void CaptureOptions::describe(Knobs& knobs) {
 
 SignalHeader signal_header(const Teacher& teacher, const Dataset& data, const CaptureOptions& options) {
   if (options.topk > teacher.classes()) {
-    throw ConfigError(fmt::format("topk = {}, but the teacher ({}) has {} classes", options.topk, teacher.about(), teacher.classes()), "store the logits instead");
+    throw ConfigError(fmt::format("topk = {}, but the teacher ({}) has {} classes", options.topk, teacher.about(), teacher.classes()),
+                      "store the logits instead");
   }
   SignalHeader header;
   header.classes = teacher.classes();

@@ -16,7 +16,8 @@ constexpr uint64_t kLongestHeader = uint64_t{16} << 20;
 constexpr int64_t kMostRows = int64_t{1} << 31, kMostRowBytes = int64_t{1} << 31, kMostClasses = int64_t{1} << 31;
 constexpr size_t kMostColumns = 4096;
 
-const std::vector<std::pair<std::string, at::ScalarType>> kTypes = {{"F32", at::kFloat}, {"F16", at::kHalf}, {"I32", at::kInt}, {"I64", at::kLong}, {"U8", at::kByte}};
+const std::vector<std::pair<std::string, at::ScalarType>> kTypes = {
+    {"F32", at::kFloat}, {"F16", at::kHalf}, {"I32", at::kInt}, {"I64", at::kLong}, {"U8", at::kByte}};
 
 template <class Number>
 Number number_at(std::string_view bytes, size_t offset) {
@@ -53,25 +54,34 @@ nlohmann::json to_json(const std::vector<SignalColumn>& columns) {
 }
 
 nlohmann::json to_json(const SignalHeader& header) {
-  return {{"classes", header.classes}, {"columns", to_json(header.columns)}, {"teacher", header.teacher}, {"data", header.data}, {"input", header.input}};
+  return {{"classes", header.classes},
+          {"columns", to_json(header.columns)},
+          {"teacher", header.teacher},
+          {"data", header.data},
+          {"input", header.input}};
 }
 
 struct Refusal {
   std::string name;
-  DataError operator()(const std::string& what) const { return DataError(fmt::format("{}: not a signal store: {}", name, what), "capture the signals again"); }
+  DataError operator()(const std::string& what) const {
+    return DataError(fmt::format("{}: not a signal store: {}", name, what), "capture the signals again");
+  }
 };
 
 // What the columns of each name must be; empty when it may be as it is.
 std::string fault_of(const SignalColumn& column, int64_t classes) {
   const bool real = column.type == at::kFloat || column.type == at::kHalf, single = column.shape.empty();
   const auto& name = column.name;
-  const auto is = [&](bool right, const char* expected) { return right ? std::string() : fmt::format("column '{}' must be {}", name, expected); };
+  const auto is = [&](bool right, const char* expected) {
+    return right ? std::string() : fmt::format("column '{}' must be {}", name, expected);
+  };
   const bool list = column.shape.size() == 1;
   if (name == "ids") return is(column.type == at::kLong && single, "I64 []");
   if (name == "text") return is(column.type == at::kByte && single, "U8 []");
   if (name == "embedding") return is(real && list, "F32 or F16 [size]");
   if (is_feature(name)) return is(real, "F32 or F16");
-  const bool known = name == "labels" || name == "logits" || name == "topk_values" || name == "topk_indices" || name == "topk_tail" || name == "topk_packed";
+  const bool known = name == "labels" || name == "logits" || name == "topk_values" || name == "topk_indices" || name == "topk_tail" ||
+                     name == "topk_packed";
   if (!known) return fmt::format("column '{}' is unknown", name);
   if (classes < 1) return fmt::format("column '{}' needs classes", name);
   if (name == "labels") return is(column.type == at::kInt && single, "I32 []");
@@ -88,14 +98,16 @@ std::string fault_of(const SignalColumn& column, int64_t classes) {
 }
 
 SignalColumn read_column(const nlohmann::json& entry, const Refusal& refuse) {
-  SignalColumn column{entry.at("name").get<std::string>(), at::kFloat, entry.at("shape").get<std::vector<int64_t>>(), entry.value("k", int64_t{0})};
+  SignalColumn column{entry.at("name").get<std::string>(), at::kFloat, entry.at("shape").get<std::vector<int64_t>>(),
+                      entry.value("k", int64_t{0})};
   const auto wanted = entry.at("type").get<std::string>();
   const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& known) { return known.first == wanted; });
   if (type == kTypes.end()) throw refuse(fmt::format("column '{}' has the unknown type '{}'", column.name, wanted));
   column.type = type->second;
   int64_t bytes = 8;
   for (const int64_t size : column.shape) {
-    if (size < 1 || size > kMostRowBytes / bytes) throw refuse(fmt::format("column '{}' has the impossible row shape {}", column.name, shape_text(column.shape)));
+    if (size < 1 || size > kMostRowBytes / bytes)
+      throw refuse(fmt::format("column '{}' has the impossible row shape {}", column.name, shape_text(column.shape)));
     bytes *= size;
   }
   if (column.k != 0 && column.name != "topk_packed") throw refuse(fmt::format("column '{}' has a k", column.name));
@@ -129,7 +141,9 @@ int64_t SignalColumn::row_bytes() const {
   return std::accumulate(shape.begin(), shape.end(), static_cast<int64_t>(c10::elementSize(type)), std::multiplies<>());
 }
 
-bool operator==(const SignalColumn& a, const SignalColumn& b) { return a.name == b.name && a.type == b.type && a.shape == b.shape && a.k == b.k; }
+bool operator==(const SignalColumn& a, const SignalColumn& b) {
+  return a.name == b.name && a.type == b.type && a.shape == b.shape && a.k == b.k;
+}
 
 std::string difference(const SignalHeader& a, const SignalHeader& b) {
   const nlohmann::json left = to_json(a), right = to_json(b);
@@ -151,9 +165,13 @@ at::ScalarType real(bool half) { return half ? at::kHalf : at::kFloat; }
 SignalColumn ids() { return {"ids", at::kLong}; }
 SignalColumn labels() { return {"labels", at::kInt}; }
 SignalColumn logits(int64_t classes, bool half) { return {"logits", real(half), {classes}}; }
-std::vector<SignalColumn> topk(int64_t k, bool half) { return {{"topk_values", real(half), {k}}, {"topk_indices", at::kInt, {k}}, {"topk_tail", at::kFloat}}; }
+std::vector<SignalColumn> topk(int64_t k, bool half) {
+  return {{"topk_values", real(half), {k}}, {"topk_indices", at::kInt, {k}}, {"topk_tail", at::kFloat}};
+}
 SignalColumn packed_topk(int64_t k, int64_t classes) { return {"topk_packed", at::kByte, {packed_topk_bytes(k, classes)}, k}; }
-SignalColumn feature(const std::string& tap, std::vector<int64_t> shape, bool half) { return {"feature:" + tap, real(half), std::move(shape)}; }
+SignalColumn feature(const std::string& tap, std::vector<int64_t> shape, bool half) {
+  return {"feature:" + tap, real(half), std::move(shape)};
+}
 SignalColumn embedding(int64_t size, bool half) { return {"embedding", real(half), {size}}; }
 SignalColumn text() { return {"text", at::kByte}; }
 
@@ -178,9 +196,11 @@ std::string header_bytes(const SignalHeader& header) {
 SignalHeader read_header(std::string_view file, const std::string& name, size_t& end) {
   const Refusal refuse{name};
   if (file.size() < kPrefix || file.substr(0, kMagic.size()) != kMagic) throw refuse("it does not begin with RETORTSG");
-  if (const auto version = number_at<uint32_t>(file, 12); version != kVersion) throw refuse(fmt::format("version {}, expected {}", version, kVersion));
+  if (const auto version = number_at<uint32_t>(file, 12); version != kVersion)
+    throw refuse(fmt::format("version {}, expected {}", version, kVersion));
   const auto length = number_at<uint64_t>(file, 16);
-  if (length > kLongestHeader || aligned(kPrefix + length) > file.size()) throw refuse(fmt::format("a header of {} bytes in a file of {}", length, file.size()));
+  if (length > kLongestHeader || aligned(kPrefix + length) > file.size())
+    throw refuse(fmt::format("a header of {} bytes in a file of {}", length, file.size()));
   end = aligned(kPrefix + length);
   if (crc32_of(file.substr(12, end - 12)) != number_at<uint32_t>(file, 8)) throw refuse("the header is damaged (its checksum differs)");
 
@@ -200,7 +220,9 @@ SignalHeader read_header(std::string_view file, const std::string& name, size_t&
   return header;
 }
 
-size_t block_header_size(const SignalHeader& header, bool struck) { return struck ? kBlockPrefix : aligned(kBlockPrefix + kColumnEntry * header.columns.size()); }
+size_t block_header_size(const SignalHeader& header, bool struck) {
+  return struck ? kBlockPrefix : aligned(kBlockPrefix + kColumnEntry * header.columns.size());
+}
 
 namespace {
 
@@ -249,9 +271,11 @@ std::optional<SignalBlock> read_block(std::string_view bytes, const SignalHeader
   const size_t head_size = block_header_size(header, struck);
   if (bytes.size() < head_size || crc32_of(bytes.substr(12, head_size - 12)) != number_at<uint32_t>(bytes, 8)) return {};
   SignalBlock block;
-  const auto number = number_at<uint64_t>(bytes, 16), offset = number_at<uint64_t>(bytes, 24), size = number_at<uint64_t>(bytes, 32), rows = number_at<uint64_t>(bytes, 40);
+  const auto number = number_at<uint64_t>(bytes, 16), offset = number_at<uint64_t>(bytes, 24), size = number_at<uint64_t>(bytes, 32),
+             rows = number_at<uint64_t>(bytes, 40);
   constexpr uint64_t kFar = uint64_t{1} << 60;  // so that no sum below overflows
-  if (number > kFar || offset > kFar || size > kFar || size < head_size || size % kAlign != 0 || rows > static_cast<uint64_t>(kMostRows)) return {};
+  if (number > kFar || offset > kFar || size > kFar || size < head_size || size % kAlign != 0 || rows > static_cast<uint64_t>(kMostRows))
+    return {};
   block.number = static_cast<int64_t>(number);
   block.rows = static_cast<int64_t>(rows);
   block.offset = offset;

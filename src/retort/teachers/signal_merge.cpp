@@ -32,7 +32,8 @@ MergeSummary merge_signal_stores(const std::vector<std::string>& paths, const st
         }
         const auto first = std::find_if(stores.begin(), stores.end(), [&](const auto& store) { return store->has(id); });
         if (const std::string column = SignalRows::other_answer(**first, *stores[i], id); !column.empty()) {
-          throw DataError(fmt::format("{} and {} hold different '{}' for sample id {}", (*first)->name(), paths[i], column, id), "capture one of the two again");
+          throw DataError(fmt::format("{} and {} hold different '{}' for sample id {}", (*first)->name(), paths[i], column, id),
+                          "capture one of the two again");
         }
         ++summary.repeated;
       }
@@ -41,7 +42,8 @@ MergeSummary merge_signal_stores(const std::vector<std::string>& paths, const st
   return summary;
 }
 
-void write_signals(const std::string& path, const SignalHeader& header, int64_t block_rows, const std::function<void(SignalWriter&)>& fill) {
+void write_signals(const std::string& path, const SignalHeader& header, int64_t block_rows,
+                   const std::function<void(SignalWriter&)>& fill) {
   const std::filesystem::path target(path);
   const std::string part = (target.parent_path() / fmt::format(".{}.{}.part", target.filename().string(), ::getpid())).string();
   ::unlink(part.c_str());  // of a program of this number that was killed
@@ -52,7 +54,8 @@ void write_signals(const std::string& path, const SignalHeader& header, int64_t 
     std::filesystem::rename(part, target);
   } catch (const std::filesystem::filesystem_error& error) {
     ::unlink(part.c_str());
-    throw StorageError(fmt::format("{}: cannot be written: {}", path, error.code().message()), "check that the folder exists and may be written");
+    throw StorageError(fmt::format("{}: cannot be written: {}", path, error.code().message()),
+                       "check that the folder exists and may be written");
   } catch (...) {
     ::unlink(part.c_str());
     throw;

@@ -28,12 +28,14 @@ void check_values(const Tensor& values, const SignalColumn& column, const Tensor
   const auto first_id = [&](const Tensor& where) { return ids[where.flatten(1).any(1).nonzero()[0][0].item<int64_t>()].item<int64_t>(); };
   const auto flat = [](const Tensor& where) { return where.dim() == 1 ? where.unsqueeze(1) : where; };
   if (wrong.any().item<bool>()) {
-    throw TeacherError(fmt::format("{}: its {} for sample id {} are not finite", teacher, column.name, first_id(flat(wrong))), "look at this sample and at the teacher's weights");
+    throw TeacherError(fmt::format("{}: its {} for sample id {} are not finite", teacher, column.name, first_id(flat(wrong))),
+                       "look at this sample and at the teacher's weights");
   }
   if (column.type != at::kHalf || log_probabilities) return;
   const Tensor large = values.abs() > 65504;
   if (large.any().item<bool>()) {
-    throw ConfigError(fmt::format("{} of sample id {} are beyond 65504 and do not fit fp16", column.name, first_id(flat(large))), "set precision = \"fp32\"");
+    throw ConfigError(fmt::format("{} of sample id {} are beyond 65504 and do not fit fp16", column.name, first_id(flat(large))),
+                      "set precision = \"fp32\"");
   }
 }
 
@@ -42,13 +44,16 @@ void check_text(const TextRow& row, int64_t id, const std::string& teacher) {
     for (const TokenLogprob& token : sample.tokens) {
       bool wrong = std::isnan(token.logprob);
       for (const auto& [piece, value] : token.top) wrong = wrong || std::isnan(value);
-      if (wrong) throw TeacherError(fmt::format("{}: a token's log-probability for sample id {} is not a number", teacher, id), "look at this sample and at the teacher");
+      if (wrong)
+        throw TeacherError(fmt::format("{}: a token's log-probability for sample id {} is not a number", teacher, id),
+                           "look at this sample and at the teacher");
     }
   }
 }
 
 std::string packed_rows(const Signals& said, const SignalColumn& column, int64_t classes) {
-  const Tensor values = said.topk_values.to(at::kCPU, at::kFloat).contiguous(), indices = said.topk_indices.to(at::kCPU, at::kInt).contiguous();
+  const Tensor values = said.topk_values.to(at::kCPU, at::kFloat).contiguous(),
+               indices = said.topk_indices.to(at::kCPU, at::kInt).contiguous();
   const Tensor tails = said.topk_tail.to(at::kCPU, at::kFloat).contiguous();
   std::string bytes;
   for (int64_t row = 0; row < values.size(0); ++row) {

@@ -86,7 +86,8 @@ void SignalStore::drop_torn_block() {
     blocks_.pop_back();
   }
   if (torn_bytes_ > 0) {
-    warnings_.push_back(fmt::format("{}: not finished: {} bytes behind the last whole block (from byte {}) are left out", name_, torn_bytes_, whole_bytes_));
+    warnings_.push_back(fmt::format("{}: not finished: {} bytes behind the last whole block (from byte {}) are left out", name_,
+                                    torn_bytes_, whole_bytes_));
   }
 }
 
@@ -105,7 +106,9 @@ void SignalStore::fill_table(Damaged damaged) {
   }
 }
 
-const int64_t* SignalStore::ids_of(size_t block) const { return reinterpret_cast<const int64_t*>(bytes_.data() + blocks_[block].starts[0]); }
+const int64_t* SignalStore::ids_of(size_t block) const {
+  return reinterpret_cast<const int64_t*>(bytes_.data() + blocks_[block].starts[0]);
+}
 bool SignalStore::ids_known(size_t block) const { return blocks_[block].rows > 0 && whole(block, 0); }
 
 bool SignalStore::whole(size_t block, size_t column) const {
@@ -149,7 +152,8 @@ std::vector<std::string> SignalStore::faults() const {
   for (size_t block = 0; block < blocks_.size(); ++block) {
     if (!whole(block)) found.push_back(fault(block));
   }
-  if (torn_bytes_ > 0) found.push_back(fmt::format("not finished: {} bytes behind the last whole block, from byte {}", torn_bytes_, whole_bytes_));
+  if (torn_bytes_ > 0)
+    found.push_back(fmt::format("not finished: {} bytes behind the last whole block, from byte {}", torn_bytes_, whole_bytes_));
   return found;
 }
 
@@ -201,7 +205,8 @@ std::vector<SignalStore::Place> SignalStore::places(size_t column, const Tensor&
       first = run->first;
       block = run->second;
       last = first + blocks_[block].rows;
-      if (!whole(block, column)) throw DataError(fmt::format("{}: {}", name_, fault(block)), "skip damaged blocks, or capture again what is missing");
+      if (!whole(block, column))
+        throw DataError(fmt::format("{}: {}", name_, fault(block)), "skip damaged blocks, or capture again what is missing");
     }
     found[i] = {block, row - first};
   }
@@ -215,7 +220,9 @@ DataError SignalStore::unknown(int64_t id) const {
     if (!blocks_[block].struck && !ids_known(block) && count++ == 0) lost = fault(block);
   }
   if (count == 0) return DataError(fmt::format("{}: nothing was captured for sample id {}", name_, id), kAway);
-  return DataError(fmt::format("{}: nothing is known of sample id {}; {}{}", name_, id, lost, count > 1 ? fmt::format(" (and {} more)", count - 1) : ""), kAgain);
+  return DataError(
+      fmt::format("{}: nothing is known of sample id {}; {}{}", name_, id, lost, count > 1 ? fmt::format(" (and {} more)", count - 1) : ""),
+      kAgain);
 }
 
 Tensor SignalStore::read(const std::string& name, const Tensor& ids) const {
@@ -252,7 +259,8 @@ Signals SignalStore::read_topk(const Tensor& ids) const {
   said.topk_tail = at::empty({count});
   const auto size = static_cast<size_t>(packed.row_bytes());
   for (size_t i = 0; i < rows.size(); ++i) {
-    const std::string_view bytes = bytes_.bytes().substr(blocks_[rows[i].block].starts[index] + static_cast<size_t>(rows[i].row) * size, size);
+    const std::string_view bytes = bytes_.bytes().substr(blocks_[rows[i].block].starts[index] + static_cast<size_t>(rows[i].row) * size,
+                                                         size);
     const TopkRow row = unpack_topk(bytes, packed.k, classes());
     const size_t first = i * static_cast<size_t>(packed.k);
     std::copy(row.values.begin(), row.values.end(), said.topk_values.data_ptr<float>() + first);
@@ -270,7 +278,10 @@ std::string_view SignalStore::row_bytes(size_t column, Place place) const {
     return bytes.substr(static_cast<size_t>(place.row) * size, size);
   }
   const auto row = signal_format::varying_row(bytes, block.rows, place.row);
-  if (!row) throw DataError(fmt::format("{}: row {} of block {} has no place in '{}'", name_, block.first_row + place.row, block.number, header_.columns[column].name), kAgain);
+  if (!row)
+    throw DataError(fmt::format("{}: row {} of block {} has no place in '{}'", name_, block.first_row + place.row, block.number,
+                                header_.columns[column].name),
+                    kAgain);
   return *row;
 }
 
@@ -281,7 +292,9 @@ std::vector<TextRow> SignalStore::read_text(const Tensor& ids) const {
     try {
       texts.push_back(signal_format::unpack_text(row_bytes(index, place)));
     } catch (const DataError& error) {
-      throw DataError(fmt::format("{}: row {} of block {}: {}", name_, blocks_[place.block].first_row + place.row, blocks_[place.block].number, error.what()), kAgain);
+      throw DataError(fmt::format("{}: row {} of block {}: {}", name_, blocks_[place.block].first_row + place.row,
+                                  blocks_[place.block].number, error.what()),
+                      kAgain);
     }
   }
   return texts;

@@ -42,8 +42,9 @@ struct SignalWriter::Body {
   }
 
   void start() {
-    struct stat facts{};
-    if (::flock(file, LOCK_EX | LOCK_NB) != 0) throw StorageError(fmt::format("{}: another program is writing it", name()), "wait for it, or capture into a file of its own");
+    struct stat facts {};
+    if (::flock(file, LOCK_EX | LOCK_NB) != 0)
+      throw StorageError(fmt::format("{}: another program is writing it", name()), "wait for it, or capture into a file of its own");
     if (::fstat(file, &facts) != 0) throw failure(errno);
     if (!S_ISREG(facts.st_mode)) throw StorageError(fmt::format("{}: is not a regular file", name()), "give a file to capture to");
     const std::string head = signal_format::header_bytes(header);
@@ -58,7 +59,8 @@ struct SignalWriter::Body {
   void go_on() {
     const SignalStore store(MappedFile::open(path), path, Damaged::skip);
     if (const std::string other = difference(store.header(), header); !other.empty()) {
-      throw ConfigError(fmt::format("{}: holds signals of another capture: {}", path, other), "capture into another file, or remove this one");
+      throw ConfigError(fmt::format("{}: holds signals of another capture: {}", path, other),
+                        "capture into another file, or remove this one");
     }
     for (size_t i = 0; i < store.blocks().size(); ++i) {
       const SignalBlock& block = store.blocks()[i];
@@ -126,11 +128,11 @@ struct SignalWriter::Body {
   int64_t block_rows;
   bool sync_blocks;
   int file = -1;
-  SignalRows rows;             // waiting
-  IdTable table;               // ids that are written or wait
-  size_t end = 0;              // of the last whole block
+  SignalRows rows;  // waiting
+  IdTable table;    // ids that are written or wait
+  size_t end = 0;   // of the last whole block
   int64_t next_number = 0;
-  std::string headers;         // of the blocks so far: what the index will be made of
+  std::string headers;  // of the blocks so far: what the index will be made of
   size_t blocks = 0;
   bool sealed = false, mended = false;
   std::vector<std::string> warnings;

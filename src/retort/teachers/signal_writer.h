@@ -19,10 +19,10 @@ class SignalWriter {
   SignalWriter(const SignalWriter&) = delete;
   SignalWriter& operator=(const SignalWriter&) = delete;
 
-  bool has(int64_t id) const;                       // written, or waiting for its block
+  bool has(int64_t id) const;  // written, or waiting for its block
   int64_t count() const;
-  const std::vector<int64_t>& ids() const;          // in the order of capture
-  const std::vector<std::string>& warnings() const; // what was mended on opening, one line each
+  const std::vector<int64_t>& ids() const;           // in the order of capture
+  const std::vector<std::string>& warnings() const;  // what was mended on opening, one line each
 
   // One row an id, of every column of the header: `said` brings those of Signals ([b, …] each; an embedding as features["embedding"]), `texts` those
   // of text. A full block is flushed. Throws TeacherError (not finite), ConfigError (beyond fp16, an id that is there already): then none of
@@ -45,7 +45,7 @@ class SignalWriter {
 void write_signals(const std::string& path, const SignalHeader& header, int64_t block_rows, const std::function<void(SignalWriter&)>& fill);
 
 struct MergeSummary {
-  int64_t rows = 0, repeated = 0;                   // ids written; answers that several stores held, all equal
+  int64_t rows = 0, repeated = 0;  // ids written; answers that several stores held, all equal
 };
 // All rows of these stores in one sealed file, which appears whole. Damaged stores are refused. Throws ConfigError (headers differ, no store), DataError (damage; two
 // answers for one id: names id, column and files), StorageError.

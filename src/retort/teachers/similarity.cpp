@@ -53,7 +53,9 @@ double similarity(const std::string& metric, const ProbeAnswers& a, Seed seed) {
   if (metric == "leep") return 100 * std::exp(leep(a.probabilities, a.labels));
   if (metric == "nce") return 100 * std::exp(negative_conditional_entropy(a.probabilities.argmax(1), a.labels));
   const std::string nearest = nearest_name(metric, similarity_metric_names());
-  throw ConfigError(fmt::format("there is no similarity called '{}'", metric), nearest.empty() ? fmt::format("there are {}", fmt::join(similarity_metric_names(), ", ")) : fmt::format("did you mean '{}'?", nearest));
+  throw ConfigError(fmt::format("there is no similarity called '{}'", metric),
+                    nearest.empty() ? fmt::format("there are {}", fmt::join(similarity_metric_names(), ", "))
+                                    : fmt::format("did you mean '{}'?", nearest));
 }
 
 }  // namespace retort

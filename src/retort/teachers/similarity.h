@@ -22,6 +22,7 @@ struct SimilarityMetric {
 // accuracies in percent; hscore the H-score with shrinkage 0.1; leep and nce 100 * the mean likelihood exp(LEEP), exp(NCE).
 const std::vector<SimilarityMetric>& similarity_metrics();
 std::vector<std::string> similarity_metric_names();
-double similarity(const std::string& metric, const ProbeAnswers& answers, Seed seed);  // throws ConfigError for an unknown metric or a poor probe set
+double similarity(const std::string& metric, const ProbeAnswers& answers,
+                  Seed seed);  // throws ConfigError for an unknown metric or a poor probe set
 
 }  // namespace retort

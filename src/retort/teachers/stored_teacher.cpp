@@ -34,7 +34,8 @@ class StoredTeacher final : public Teacher {
     Signals said;
     for (const std::string& tap : wanted.features) said.features[tap] = store_->read(feature(tap).name, ids);
     const bool logits = store_->column("logits") != nullptr;
-    if (logits && (wanted.logits || wanted.topk > 0 || (wanted.labels && !store_->column("labels")))) said.logits = store_->read("logits", ids);
+    if (logits && (wanted.logits || wanted.topk > 0 || (wanted.labels && !store_->column("labels"))))
+      said.logits = store_->read("logits", ids);
     if (wanted.labels && store_->column("labels")) said.labels = classes_in_range(store_->read("labels", ids));
     if (logits) return derive(std::move(said), wanted);
     if (wanted.topk > 0) read_topk(ids, wanted.topk, said);
@@ -46,7 +47,8 @@ class StoredTeacher final : public Teacher {
   const SignalColumn& feature(const std::string& tap) const {
     if (const SignalColumn* column = store_->column("feature:" + tap)) return *column;
     const auto names = tap_names();
-    throw AccessError(fmt::format("feature '{}' was asked for; {} holds {}", tap, store_->name(), names.empty() ? "no features" : fmt::format("{}", fmt::join(names, ", "))),
+    throw AccessError(fmt::format("feature '{}' was asked for; {} holds {}", tap, store_->name(),
+                                  names.empty() ? "no features" : fmt::format("{}", fmt::join(names, ", "))),
                       "capture it too, or name one that was captured");
   }
 
@@ -54,7 +56,8 @@ class StoredTeacher final : public Teacher {
   void read_topk(const Tensor& ids, int64_t k, Signals& said) const {
     const int64_t stored = store_->topk();
     if (k > stored) {
-      throw AccessError(fmt::format("the {} largest log-probabilities were asked for; {} holds {}", k, store_->name(), stored), fmt::format("ask for {} or capture more", stored));
+      throw AccessError(fmt::format("the {} largest log-probabilities were asked for; {} holds {}", k, store_->name(), stored),
+                        fmt::format("ask for {} or capture more", stored));
     }
     const Signals all = store_->read_topk(ids);
     said.topk_values = all.topk_values.narrow(1, 0, k);
@@ -74,7 +77,9 @@ class StoredTeacher final : public Teacher {
 
 }  // namespace
 
-std::unique_ptr<Teacher> stored_teacher(std::shared_ptr<const SignalStore> store) { return std::make_unique<StoredTeacher>(std::move(store)); }
+std::unique_ptr<Teacher> stored_teacher(std::shared_ptr<const SignalStore> store) {
+  return std::make_unique<StoredTeacher>(std::move(store));
+}
 std::unique_ptr<Teacher> stored_teacher(const std::string& path) { return stored_teacher(SignalStore::open(path)); }
 
 }  // namespace retort

@@ -30,9 +30,10 @@ std::vector<int64_t> Teacher::tap_shape(const std::string& name) const {
 
 void require_access(const Teacher& teacher, Access needed, const std::string& what) {
   if (teacher.access() >= needed) return;
-  throw AccessError(fmt::format("{} needs {}; the teacher ({}) shows {}", what, to_string(needed), teacher.about(), to_string(teacher.access())),
-                    fmt::format("take a teacher that shows more, or a method that needs no more than {}: retort methods --access {}",
-                                to_string(teacher.access()), to_string(teacher.access())));
+  throw AccessError(
+      fmt::format("{} needs {}; the teacher ({}) shows {}", what, to_string(needed), teacher.about(), to_string(teacher.access())),
+      fmt::format("take a teacher that shows more, or a method that needs no more than {}: retort methods --access {}",
+                  to_string(teacher.access()), to_string(teacher.access())));
 }
 
 Access access_for(const Wanted& wanted) {

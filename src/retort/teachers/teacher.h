@@ -25,13 +25,13 @@ struct Wanted {
 
 // What it said; never carries a gradient.
 struct Signals {
-  Tensor logits;             // [b, classes]
-  Tensor labels;             // [b] int64: its hard decision
-  TensorMap features;        // by tap name
-  Tensor topk_values;        // [b, k] log-probabilities, largest first
-  Tensor topk_indices;       // [b, k] int64
-  Tensor topk_tail;          // [b] log of the probability of all other classes together
-  Tensors members;           // [b, classes] of every member; empty where the teacher is one, or does not tell
+  Tensor logits;        // [b, classes]
+  Tensor labels;        // [b] int64: its hard decision
+  TensorMap features;   // by tap name
+  Tensor topk_values;   // [b, k] log-probabilities, largest first
+  Tensor topk_indices;  // [b, k] int64
+  Tensor topk_tail;     // [b] log of the probability of all other classes together
+  Tensors members;      // [b, classes] of every member; empty where the teacher is one, or does not tell
 };
 
 class Teacher {
@@ -45,11 +45,11 @@ class Teacher {
   // `ids` identify the samples [b]. `repeats`: the inputs are the clean prepared ones of these ids, at every visit, so that kept answers may be
   // given; those depend on the id alone, to the last bit, whatever batch it comes in. Throws AccessError for more than access() shows.
   virtual Signals ask(const Tensor& ids, const Tensor& inputs, bool repeats, const Wanted& wanted) = 0;
-  virtual bool live() const { return true; }                // whether it answers about any input, not only about ids it was captured on
-  virtual std::string about() const = 0;                    // one line for logs: "resnet20, 272,474 parameters"
+  virtual bool live() const { return true; }  // whether it answers about any input, not only about ids it was captured on
+  virtual std::string about() const = 0;      // one line for logs: "resnet20, 272,474 parameters"
   virtual std::vector<std::string> tap_names() const { return {}; }
   virtual std::vector<int64_t> tap_shape(const std::string& name) const;  // throws AccessError
-  virtual const Net* net() const { return nullptr; }        // where weights may be seen; frozen
+  virtual const Net* net() const { return nullptr; }                      // where weights may be seen; frozen
 };
 
 // Throws AccessError unless the teacher shows `needed`: "kd.hinton needs logits; the teacher (…) shows hard_labels".
@@ -65,7 +65,8 @@ std::unique_ptr<Teacher> net_teacher(const Net& net, Access shown = Access::weig
 // Weighted mean of the members' probabilities (logits = log of it) or of their logits; no weights: equal ones. Shows what every member shows,
 // up to features, whose taps are named "0:stage3" for member 0; members that show only hard labels vote. Throws ConfigError (no members,
 // other numbers of classes, weights that are negative, too few or all zero).
-std::unique_ptr<Teacher> ensemble_teacher(std::vector<std::unique_ptr<Teacher>> members, std::vector<double> weights, bool average_logits = false);
+std::unique_ptr<Teacher> ensemble_teacher(std::vector<std::unique_ptr<Teacher>> members, std::vector<double> weights,
+                                          bool average_logits = false);
 // A TorchScript file whose output is [b, classes] logits; shows logits. With an `input_shape` it is tried on zeros at once. Throws DataError
 // (not such a file), TeacherError (fails on an input, or answers in another shape). classes 0: as many as it answers with on its first inputs.
 std::unique_ptr<Teacher> torchscript_teacher(const std::string& path, int64_t classes, at::Device device = at::kCPU,

@@ -20,9 +20,9 @@ namespace {
 
 constexpr int kRiceBits = 5, kTailBits = 11, kStepBits = 7, kBaseBits = 6, kShapeBits = 2, kStopBits = 3;
 constexpr uint32_t kNoTail = (1u << kTailBits) - 1;
-constexpr double kTailRange = 6.4;                    // square root of -log of the smallest tail told apart from none
+constexpr double kTailRange = 6.4;  // square root of -log of the smallest tail told apart from none
 constexpr int64_t kMostSteps = 1 << 14;
-constexpr uint32_t kOne = 1u << 12;                   // probability 1
+constexpr uint32_t kOne = 1u << 12;  // probability 1
 
 double log2_of(uint32_t probability) {
   static const auto table = [] {
@@ -42,12 +42,23 @@ class Encoder {
   void put(bool yes, uint32_t probability) {  // of yes
     used_ -= log2_of(yes ? probability : kOne - probability);
     const uint64_t split = low_ + ((high_ - low_ + 1) * probability >> 12) - 1;
-    if (yes) high_ = split; else low_ = split + 1;
+    if (yes)
+      high_ = split;
+    else
+      low_ = split + 1;
     while (true) {
-      if (high_ < kHalf) emit(false);
-      else if (low_ >= kHalf) { emit(true); low_ -= kHalf; high_ -= kHalf; }
-      else if (low_ >= kQuarter && high_ < 3 * kQuarter) { ++waiting_; low_ -= kQuarter; high_ -= kQuarter; }
-      else break;
+      if (high_ < kHalf)
+        emit(false);
+      else if (low_ >= kHalf) {
+        emit(true);
+        low_ -= kHalf;
+        high_ -= kHalf;
+      } else if (low_ >= kQuarter && high_ < 3 * kQuarter) {
+        ++waiting_;
+        low_ -= kQuarter;
+        high_ -= kQuarter;
+      } else
+        break;
       low_ *= 2;
       high_ = 2 * high_ + 1;
     }
@@ -60,7 +71,7 @@ class Encoder {
     ++waiting_;
     emit(low_ >= kQuarter);
   }
-  double used() const { return used_; }     // bits
+  double used() const { return used_; }  // bits
   bool overflow() const { return overflow_; }
   const std::string& bytes() const { return bytes_; }
 
@@ -70,8 +81,10 @@ class Encoder {
     for (; waiting_ > 0; --waiting_) write(!bit);
   }
   void write(bool bit) {
-    if (bit && at_ / 8 >= bytes_.size()) overflow_ = true;
-    else if (bit) bytes_[at_ / 8] = static_cast<char>(bytes_[at_ / 8] | 128 >> at_ % 8);
+    if (bit && at_ / 8 >= bytes_.size())
+      overflow_ = true;
+    else if (bit)
+      bytes_[at_ / 8] = static_cast<char>(bytes_[at_ / 8] | 128 >> at_ % 8);
     ++at_;
   }
   std::string bytes_;
@@ -91,12 +104,18 @@ class Decoder {
   bool get(uint32_t probability) {
     const uint64_t split = low_ + ((high_ - low_ + 1) * probability >> 12) - 1;
     const bool yes = value_ <= split;
-    if (yes) high_ = split; else low_ = split + 1;
+    if (yes)
+      high_ = split;
+    else
+      low_ = split + 1;
     while (true) {
       uint64_t less = 0;
-      if (low_ >= kHalf) less = kHalf;
-      else if (low_ >= kQuarter && high_ < 3 * kQuarter) less = kQuarter;
-      else if (high_ >= kHalf) break;
+      if (low_ >= kHalf)
+        less = kHalf;
+      else if (low_ >= kQuarter && high_ < 3 * kQuarter)
+        less = kQuarter;
+      else if (high_ >= kHalf)
+        break;
       low_ = 2 * (low_ - less);
       high_ = 2 * (high_ - less) + 1;
       value_ = 2 * (value_ - less) + next();
@@ -287,7 +306,10 @@ class Packer {
     uint32_t low = 0, high = (1u << kStepBits) - 1;
     while (low < high) {
       const uint32_t middle = (low + high + 1) / 2;
-      if (cost(rounded(middle)) <= bits_) low = middle; else high = middle - 1;
+      if (cost(rounded(middle)) <= bits_)
+        low = middle;
+      else
+        high = middle - 1;
     }
     Fit best;
     for (uint32_t step = low; step + 3 > low && step < 1u << kStepBits; --step) {
@@ -325,7 +347,8 @@ class Packer {
     while (fit.scale.base + 1 < 1u << kBaseBits && Scale::from(fit.scale.base + 1) * fit.scale.width() <= lowest_) ++fit.scale.base;
     fit.steps.assign(p_.size(), 0);
     for (size_t i = 0; i < p_.size(); ++i) {
-      if (i != largest_) fit.steps[i] = std::clamp<int64_t>(static_cast<int64_t>((roots_[i] - fit.scale.start()) / fit.scale.width()), 0, kMostSteps);
+      if (i != largest_)
+        fit.steps[i] = std::clamp<int64_t>(static_cast<int64_t>((roots_[i] - fit.scale.start()) / fit.scale.width()), 0, kMostSteps);
     }
     const auto histogram = counts(fit.steps);
     double least = std::numeric_limits<double>::infinity();
@@ -399,7 +422,8 @@ std::vector<size_t> by_class(const TopkRow& row, int64_t classes) {
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return row.classes[a] < row.classes[b]; });
   for (size_t i = 0; i < order.size(); ++i) {
     const int64_t id = row.classes[order[i]];
-    if (id < 0 || id >= classes || (i > 0 && id == row.classes[order[i - 1]])) throw std::invalid_argument("pack_topk: classes that repeat or are none");
+    if (id < 0 || id >= classes || (i > 0 && id == row.classes[order[i - 1]]))
+      throw std::invalid_argument("pack_topk: classes that repeat or are none");
   }
   return order;
 }
@@ -510,7 +534,8 @@ TopkRow unpack_topk(std::string_view bytes, int64_t k, int64_t classes) {
 
   std::vector<size_t> order(ids.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return a != b && (a == largest || (b != largest && p[a] > p[b])); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return a != b && (a == largest || (b != largest && p[a] > p[b])); });
   TopkRow row;
   row.tail = static_cast<float>(log_tail);
   for (const size_t i : order) {

@@ -10,9 +10,9 @@
 namespace retort {
 
 struct TopkRow {
-  std::vector<int32_t> classes;   // by falling value
-  std::vector<float> values;      // log-probabilities
-  float tail = 0;                 // log of the probability of all other classes together
+  std::vector<int32_t> classes;  // by falling value
+  std::vector<float> values;     // log-probabilities
+  float tail = 0;                // log of the probability of all other classes together
 };
 
 // Bytes of a row: room for the classes at worst and about two and a half bits a value; 100 for k = 50 of 151,936.

@@ -53,7 +53,8 @@ class TorchScriptTeacher final : public Teacher {
     const Tensor logits = out.toTensor();
     if (classes_ == 0 && logits.dim() == 2) classes_ = logits.size(1);
     if (logits.dim() != 2 || logits.size(0) != x.size(0) || logits.size(1) != classes_) {
-      throw TeacherError(fmt::format("{}: answers with shape {} to {} inputs, expected [{},{}]", path_, shape_text(logits), x.size(0), x.size(0), classes_),
+      throw TeacherError(fmt::format("{}: answers with shape {} to {} inputs, expected [{},{}]", path_, shape_text(logits), x.size(0),
+                                     x.size(0), classes_),
                          logits.dim() == 2 && logits.size(0) == x.size(0) ? "the teacher and the data must have the same classes"
                                                                           : "its forward must return logits [batch, classes]");
     }
@@ -77,7 +78,8 @@ torch::jit::Module load_module(const std::string& path, at::Device device) {
     module.eval();
     return module;
   } catch (const std::exception& error) {
-    throw DataError(fmt::format("{}: not a TorchScript file: {}", path, first_line(error)), "save it with torch.jit.script(model).save(path) or torch.jit.trace");
+    throw DataError(fmt::format("{}: not a TorchScript file: {}", path, first_line(error)),
+                    "save it with torch.jit.script(model).save(path) or torch.jit.trace");
   }
 }
 
@@ -92,7 +94,8 @@ torch::jit::Module frozen_if_possible(const torch::jit::Module& module) {
 
 }  // namespace
 
-std::unique_ptr<Teacher> torchscript_teacher(const std::string& path, int64_t classes, at::Device device, const std::vector<int64_t>& input_shape) {
+std::unique_ptr<Teacher> torchscript_teacher(const std::string& path, int64_t classes, at::Device device,
+                                             const std::vector<int64_t>& input_shape) {
   auto teacher = std::make_unique<TorchScriptTeacher>(path, frozen_if_possible(load_module(path, device)), classes, device);
   if (!input_shape.empty()) {
     std::vector<int64_t> two = input_shape;

@@ -40,7 +40,8 @@ class ViewEnsembleTeacher final : public Teacher {
     const Tensor views = at::arange(knobs_.crops, at::kLong);
     std::vector<int64_t> shape = clean.sizes().vec();
     shape[0] = knobs_.crops;
-    const Tensor seen = random_views(clean.cpu().expand(shape).contiguous(), views, knobs_, spec_, seed_.stream("sample", static_cast<uint64_t>(id)));
+    const Tensor seen = random_views(clean.cpu().expand(shape).contiguous(), views, knobs_, spec_,
+                                     seed_.stream("sample", static_cast<uint64_t>(id)));
     Wanted wanted;
     wanted.logits = true;
     const Tensor logits = inner_->ask(views, seen.to(clean.device()), /*repeats=*/false, wanted).logits;

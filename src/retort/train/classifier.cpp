@@ -68,7 +68,8 @@ int64_t bytes_of(const std::string& path) {
 void StudentKnobs::describe(Knobs& knobs) {
   knobs("net", net, "architecture of the student, such as mlp-24, resnet8x0.5 or vit-tiny");
   knobs("start", start, "a model whose weights the student starts from; drawn at random when empty");
-  knobs("trained", trained, "train it with labels first, as [student.data], [student.views] and [student.train] say; the method goes on from there");
+  knobs("trained", trained,
+        "train it with labels first, as [student.data], [student.views] and [student.train] say; the method goes on from there");
   knobs("alone", alone, "also train the same student without a teacher, for comparison");
 }
 
@@ -113,7 +114,8 @@ void ClassifierRun::conclude(const Net& student, const std::function<Tensor(cons
   const Tensor reference = teacher ? teacher_test_logits(*teacher, splits.test, run.device) : Tensor();
   Net net = student.clone();
   net.to(at::kCPU);
-  card.add("student", logits, splits.test, &net, bytes_of(run.file(file.empty() ? "student.safetensors" : file)), reference, run.place.latency);
+  card.add("student", logits, splits.test, &net, bytes_of(run.file(file.empty() ? "student.safetensors" : file)), reference,
+           run.place.latency);
   if (splits.validation.size() > 0) {
     const Tensor held_out = predict_logits(student, prepared_inputs(splits.validation).to(run.device)).cpu();
     const double temperature = best_temperature(decide ? decide(held_out) : held_out, splits.validation.labels);
@@ -121,31 +123,53 @@ void ClassifierRun::conclude(const Net& student, const std::function<Tensor(cons
     run.outcome.metrics.insert({{"temperature", temperature}, {"ece_scaled", 100 * scaled.ece}, {"nll_scaled", scaled.nll}});
     card.add_panel({{"kind", "text"},
                     {"title", "Temperature scaling"},
-                    {"paragraphs", {fmt::format("Dividing the student's logits by {:.2f}, fitted on the validation part, brings its ECE on the test part to {:.2f} % and its NLL to {:.4f}; its decisions stay.",
-                                                temperature, 100 * scaled.ece, scaled.nll)}}});
+                    {"paragraphs",
+                     {fmt::format("Dividing the student's logits by {:.2f}, fitted on the validation part, brings its ECE on the test part "
+                                  "to {:.2f} % and its NLL to {:.4f}; its decisions stay.",
+                                  temperature, 100 * scaled.ece, scaled.nll)}}});
   }
   card.write_to(run.outcome, "student", splits.test);
-  run.outcome.data = {{"name", splits.train.name}, {"train", splits.train.size()}, {"validation", splits.validation.size()}, {"test", splits.test.size()}, {"classes", splits.train.spec.classes}};
+  run.outcome.data = {{"name", splits.train.name},
+                      {"train", splits.train.size()},
+                      {"validation", splits.validation.size()},
+                      {"test", splits.test.size()},
+                      {"classes", splits.train.spec.classes}};
   if (!run.quiet) say(card.text());
 }
 
 ClassifierRun prepare_classifier(Run& run, Access needs) {
-  ClassifierRun c{run, run.recipe.read<DataKnobs>("data"), run.recipe.read<StudentKnobs>("student"), run.recipe.read<TrainKnobs>("train"), {}, run.recipe.read<ViewKnobs>("views"), {}, {}, {}, {}};
-  for (int64_t i = 0; i < run.recipe.array_size("train.stages"); ++i) c.stages.push_back(run.recipe.read<StageKnobs>(fmt::format("train.stages[{}]", i)));
+  ClassifierRun c{run,
+                  run.recipe.read<DataKnobs>("data"),
+                  run.recipe.read<StudentKnobs>("student"),
+                  run.recipe.read<TrainKnobs>("train"),
+                  {},
+                  run.recipe.read<ViewKnobs>("views"),
+                  {},
+                  {},
+                  {},
+                  {}};
+  for (int64_t i = 0; i < run.recipe.array_size("train.stages"); ++i)
+    c.stages.push_back(run.recipe.read<StageKnobs>(fmt::format("train.stages[{}]", i)));
   const bool has_teacher = run.recipe.has("teacher");
   if (needs != Access::none && !has_teacher) {
-    throw ConfigError(fmt::format("{}: the method '{}' needs a teacher", run.recipe.name(), run.settings.method), "add a [teacher] section, for example: [teacher] kind = \"train\", net = \"mlp-256-256\"");
+    throw ConfigError(fmt::format("{}: the method '{}' needs a teacher", run.recipe.name(), run.settings.method),
+                      "add a [teacher] section, for example: [teacher] kind = \"train\", net = \"mlp-256-256\"");
   }
   c.first = {{}, c.data_knobs, c.views, {}};
   c.first.teacher.net = c.student_knobs.net;
-  for (auto [section, knobs] : {std::pair{"student.data", knobs_of(c.first.data)}, {"student.views", knobs_of(c.first.views)}, {"student.train", knobs_of(c.first.train)}}) run.recipe.read(section, knobs);
+  for (auto [section, knobs] : {std::pair{"student.data", knobs_of(c.first.data)},
+                                {"student.views", knobs_of(c.first.views)},
+                                {"student.train", knobs_of(c.first.train)}})
+    run.recipe.read(section, knobs);
   if (c.student_knobs.trained && !c.student_knobs.start.empty()) {
-    throw ConfigError(run.recipe.where("student.trained") + ": student.trained: the student starts from student.start already", "leave one of the two out");
+    throw ConfigError(run.recipe.where("student.trained") + ": student.trained: the student starts from student.start already",
+                      "leave one of the two out");
   }
   if (has_teacher) c.source = read_teacher_source(run, c.data_knobs, c.views);
   const TeacherSource& source = c.source;
   if (has_teacher && source.teacher.shown() < needs) {
-    throw AccessError(fmt::format("the method '{}' needs a teacher's {}, and this one shows {} only", run.settings.method, to_string(needs), to_string(source.teacher.shown())),
+    throw AccessError(fmt::format("the method '{}' needs a teacher's {}, and this one shows {} only", run.settings.method, to_string(needs),
+                                  to_string(source.teacher.shown())),
                       "", static_cast<int>(source.teacher.shown()));
   }
   run.open();
@@ -153,7 +177,8 @@ ClassifierRun prepare_classifier(Run& run, Access needs) {
   c.splits = load_splits(c.data_knobs, run.seed.stream("data"), reads ? &*reads : nullptr);
   if (has_teacher) {
     c.teacher = make_teacher(run, source, c.splits, c.data_knobs);
-    if (c.teacher->live()) require_access(*c.teacher, needs, fmt::format("the method '{}'", run.settings.method));  // an endpoint may show less than it might
+    if (c.teacher->live())
+      require_access(*c.teacher, needs, fmt::format("the method '{}'", run.settings.method));  // an endpoint may show less than it might
     const Net* net = c.teacher->net();
     std::optional<Net> on_cpu;
     if (net != nullptr) {

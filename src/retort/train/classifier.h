@@ -26,8 +26,8 @@ struct ClassifierRun {
   TeacherSource source;              // what the recipe says of the teacher
   std::unique_ptr<Teacher> teacher;  // null when the recipe has no [teacher]
   Scorecard card;
-  TeacherSource first = {};          // student.trained: what the student learns, and how, before the method's turn
-  int64_t firsts = 0;                // students made so
+  TeacherSource first = {};  // student.trained: what the student learns, and how, before the method's turn
+  int64_t firsts = 0;        // students made so
 
   // The student of the recipe: drawn from `seed`, then filled from student.start where that names a model, or trained with the labels of
   // [student.data] first (and kept in run.cache, as teachers are). A model of other classes gives all but its last layer. `outputs`: 0 for one per class.

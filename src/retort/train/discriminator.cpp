@@ -7,7 +7,8 @@ namespace retort {
 
 Net logit_discriminator(int64_t classes, int64_t shrink, bool last_relu, Seed seed) {
   if (shrink < 1 || classes < shrink * shrink) {
-    throw ConfigError(fmt::format("a discriminator that shrinks {} classes by {} twice has no layer left: classes must be at least {}", classes, shrink, shrink * shrink),
+    throw ConfigError(fmt::format("a discriminator that shrinks {} classes by {} twice has no layer left: classes must be at least {}",
+                                  classes, shrink, shrink * shrink),
                       fmt::format("take a shrink of at most {}", static_cast<int64_t>(std::sqrt(static_cast<double>(classes)))));
   }
   NetBuilder b(seed);

@@ -19,7 +19,8 @@ std::vector<int64_t> drawn(int64_t n, int64_t count, Dice& dice) {
 }  // namespace
 
 Episode draw_episode(const Tensors& pools, int64_t ways, int64_t shots, int64_t queries, Dice& dice) {
-  if (ways < 1 || shots < 1 || queries < 1) throw ConfigError(fmt::format("a task of {} ways, {} shots and {} queries: expected at least 1 of each", ways, shots, queries));
+  if (ways < 1 || shots < 1 || queries < 1)
+    throw ConfigError(fmt::format("a task of {} ways, {} shots and {} queries: expected at least 1 of each", ways, shots, queries));
   std::vector<int64_t> rich;
   int64_t most = 0;
   for (size_t c = 0; c < pools.size(); ++c) {
@@ -27,7 +28,9 @@ Episode draw_episode(const Tensors& pools, int64_t ways, int64_t shots, int64_t 
     if (images_of(pools[c]) >= shots + queries) rich.push_back(static_cast<int64_t>(c));
   }
   if (static_cast<int64_t>(rich.size()) < ways) {
-    throw ConfigError(fmt::format("a task of {} classes with {} + {} images each: {} classes have as many (the largest has {})", ways, shots, queries, rich.size(), most), "ask for fewer ways or images");
+    throw ConfigError(fmt::format("a task of {} classes with {} + {} images each: {} classes have as many (the largest has {})", ways,
+                                  shots, queries, rich.size(), most),
+                      "ask for fewer ways or images");
   }
   Episode episode;
   Tensors support, query;
@@ -47,7 +50,8 @@ Episode draw_episode(const Tensors& pools, int64_t ways, int64_t shots, int64_t 
 }
 
 ClassMemory::ClassMemory(int64_t classes, int64_t capacity) : capacity_(capacity), pools_(static_cast<size_t>(classes)) {
-  if (classes < 1 || capacity < 1) throw ConfigError(fmt::format("a memory of {} classes and {} images each: expected at least 1", classes, capacity));
+  if (classes < 1 || capacity < 1)
+    throw ConfigError(fmt::format("a memory of {} classes and {} images each: expected at least 1", classes, capacity));
 }
 
 void ClassMemory::put(int64_t label, const Tensor& images) {

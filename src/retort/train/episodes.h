@@ -21,16 +21,16 @@ Episode draw_episode(const Tensors& pools, int64_t ways, int64_t shots, int64_t 
 class ClassMemory {
  public:
   ClassMemory(int64_t classes, int64_t capacity);
-  void put(int64_t label, const Tensor& images);     // [n, …]; the oldest go when there is no room
+  void put(int64_t label, const Tensor& images);  // [n, …]; the oldest go when there is no room
   const Tensors& pools() const { return pools_; }
   int64_t size(int64_t label) const;
-  int64_t classes_with(int64_t images) const;        // how many classes have at least so many
+  int64_t classes_with(int64_t images) const;  // how many classes have at least so many
   State state() const;
   void load(const State& state);
 
  private:
   int64_t capacity_;
-  Tensors pools_;                        // [up to capacity, …], oldest first
+  Tensors pools_;  // [up to capacity, …], oldest first
 };
 
 }  // namespace retort

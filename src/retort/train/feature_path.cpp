@@ -14,7 +14,8 @@ int64_t positions_of(const Shape& shape) { return shape.size() == 3 ? shape[1] *
 
 Net make_projector(const FeaturePathKnobs& knobs, int64_t from, int64_t to, Seed seed) {
   if (knobs.projector == "orthogonal") {
-    return orthogonal_projector({from}, to, knobs.map == "exp" ? OrthogonalMap::exponential : OrthogonalMap::cayley, knobs.base == "rotation", seed);
+    return orthogonal_projector({from}, to, knobs.map == "exp" ? OrthogonalMap::exponential : OrthogonalMap::cayley,
+                                knobs.base == "rotation", seed);
   }
   NetBuilder b(seed);
   if (knobs.projector == "linear") {
@@ -36,25 +37,41 @@ Net affine_channels(int64_t width, Seed seed) {
 }  // namespace
 
 void FeaturePathKnobs::describe(Knobs& knobs) {
-  knobs("projector", projector, "from the student's width to the teacher's. orthogonal: a map that keeps every inner product and so cannot hide what the student lacks; linear; mlp: two layers",
+  knobs("projector", projector,
+        "from the student's width to the teacher's. orthogonal: a map that keeps every inner product and so cannot hide what the student "
+        "lacks; linear; mlp: two layers",
         one_of({"orthogonal", "linear", "mlp"}));
-  knobs("map", map, "orthogonal: from free parameters to rotations, by the matrix exponential or the Cayley transform", one_of({"exp", "cayley"}));
-  knobs("base", base, "orthogonal: where it starts. rotation: at a random rotation that stays as a factor; free: at randomly drawn free parameters", one_of({"rotation", "free"}));
+  knobs("map", map, "orthogonal: from free parameters to rotations, by the matrix exponential or the Cayley transform",
+        one_of({"exp", "cayley"}));
+  knobs("base", base,
+        "orthogonal: where it starts. rotation: at a random rotation that stays as a factor; free: at randomly drawn free parameters",
+        one_of({"rotation", "free"}));
   knobs("hidden", hidden, "mlp: hidden width; 0 takes the teacher's width", at_least(0));
-  knobs("normaliser", normaliser, "layer-norm: of the teacher's rows, for classes; batch-standardise: columns of both sides, for detection; whiten: the teacher's columns decorrelated, for "
-        "generators that must be diverse; none", one_of({"none", "layer-norm", "batch-standardise", "whiten"}));
-  knobs("shrinkage", shrinkage, "whiten: how far the covariance is pulled towards its mean variance; above 0 where a batch has no more rows than the teacher has channels", between(0, 1));
-  knobs("rows", rows, "mean: one row a sample, the mean over its pixels or tokens; each: a row for every pixel or token (as many on both sides)", one_of({"mean", "each"}));
+  knobs("normaliser", normaliser,
+        "layer-norm: of the teacher's rows, for classes; batch-standardise: columns of both sides, for detection; whiten: the teacher's "
+        "columns decorrelated, for "
+        "generators that must be diverse; none",
+        one_of({"none", "layer-norm", "batch-standardise", "whiten"}));
+  knobs("shrinkage", shrinkage,
+        "whiten: how far the covariance is pulled towards its mean variance; above 0 where a batch has no more rows than the teacher has "
+        "channels",
+        between(0, 1));
+  knobs("rows", rows,
+        "mean: one row a sample, the mean over its pixels or tokens; each: a row for every pixel or token (as many on both sides)",
+        one_of({"mean", "each"}));
   knobs("affine", affine, "a learnt scale and shift of every channel behind the projector");
-  knobs("projector_weight_decay", projector_weight_decay, "weight decay of a linear or mlp projector; the free parameters of a rotation have none", at_least(0));
-  knobs("allow_wide_student", allow_wide_student, "orthogonal: go on where the student is wider than the teacher; then only rows are orthonormal and inner products are not kept");
+  knobs("projector_weight_decay", projector_weight_decay,
+        "weight decay of a linear or mlp projector; the free parameters of a rotation have none", at_least(0));
+  knobs("allow_wide_student", allow_wide_student,
+        "orthogonal: go on where the student is wider than the teacher; then only rows are orthonormal and inner products are not kept");
 }
 
 std::pair<Tensor, Tensor> normalised_pair(const Tensor& student, const Tensor& teacher, const std::string& normaliser, double shrinkage) {
   // A channel that is constant over the batch becomes 0.
   constexpr double kDead = 1e-10;
   if (normaliser == "layer-norm") return {student, losses::layer_normalised(teacher)};
-  if (normaliser == "batch-standardise") return {losses::batch_standardised(student, /*unbiased=*/true, kDead), losses::batch_standardised(teacher, /*unbiased=*/true, kDead)};
+  if (normaliser == "batch-standardise")
+    return {losses::batch_standardised(student, /*unbiased=*/true, kDead), losses::batch_standardised(teacher, /*unbiased=*/true, kDead)};
   if (normaliser == "whiten") return {student, losses::whitened(teacher, 1e-4, shrinkage)};
   return {student, teacher};
 }
@@ -62,7 +79,8 @@ std::pair<Tensor, Tensor> normalised_pair(const Tensor& student, const Tensor& t
 FeaturePath::FeaturePath(const FeaturePathKnobs& knobs, const Shape& student, const Shape& teacher, Seed seed)
     : knobs_(knobs), from_(width_of(student)), to_(width_of(teacher)), rows_(knobs.rows == "each" ? positions_of(student) : 1) {
   if (knobs.rows == "each" && rows_ != positions_of(teacher)) {
-    throw ConfigError(fmt::format("features of {} rows a sample against {}", rows_, positions_of(teacher)), "choose layers with as many pixels or tokens, or set knobs.rows = \"mean\"");
+    throw ConfigError(fmt::format("features of {} rows a sample against {}", rows_, positions_of(teacher)),
+                      "choose layers with as many pixels or tokens, or set knobs.rows = \"mean\"");
   }
   if (knobs.projector == "orthogonal" && from_ > to_) {
     if (!knobs.allow_wide_student) {
@@ -80,24 +98,29 @@ void FeaturePath::learn(Trainer& trainer, const std::string& name) {
   OptimiserKnobs settings = trainer.job().knobs.optimiser;
   settings.weight_decay = knobs_.projector_weight_decay;
   if (knobs_.projector == "orthogonal" && knobs_.projector_weight_decay > 0) {
-    throw ConfigError(fmt::format("{}: knobs.projector_weight_decay: the free parameters of a rotation must not decay, found {}", recipe.where("knobs.projector_weight_decay"),
-                                  knobs_.projector_weight_decay), "set it to 0; train.weight_decay reaches the student alone");
+    throw ConfigError(fmt::format("{}: knobs.projector_weight_decay: the free parameters of a rotation must not decay, found {}",
+                                  recipe.where("knobs.projector_weight_decay"), knobs_.projector_weight_decay),
+                      "set it to 0; train.weight_decay reaches the student alone");
   }
   const int64_t n = trainer.data().size(), batch = trainer.job().knobs.batch, rest = trainer.job().knobs.drop_last ? 0 : n % batch;
   const int64_t smallest = rows_ * (n < batch ? n : rest > 0 ? rest : batch);
   if (knobs_.normaliser == "whiten" && knobs_.shrinkage == 0 && smallest <= to_) {
-    throw ConfigError(fmt::format("{}: knobs.normaliser: whitening {} channels needs batches of more rows; the smallest has {}", recipe.where("knobs.normaliser"), to_, smallest),
+    throw ConfigError(fmt::format("{}: knobs.normaliser: whitening {} channels needs batches of more rows; the smallest has {}",
+                                  recipe.where("knobs.normaliser"), to_, smallest),
                       "raise train.batch, set train.drop_last = true, or knobs.shrinkage above 0");
   }
   if (knobs_.normaliser == "batch-standardise" && smallest < 2) {
-    throw ConfigError(fmt::format("{}: knobs.normaliser: standardising over a batch needs 2 rows; the last one has {}", recipe.where("knobs.normaliser"), smallest),
+    throw ConfigError(fmt::format("{}: knobs.normaliser: standardising over a batch needs 2 rows; the last one has {}",
+                                  recipe.where("knobs.normaliser"), smallest),
                       "set train.drop_last = true");
   }
   trainer.learn(name, projector_, 1, &settings);
   if (affine_) trainer.learn(name + ".affine", *affine_, 1, &settings);
 }
 
-Tensor FeaturePath::rows_of(const Tensor& features) const { return knobs_.rows == "each" ? losses::channel_rows(features) : losses::pooled(features); }
+Tensor FeaturePath::rows_of(const Tensor& features) const {
+  return knobs_.rows == "each" ? losses::channel_rows(features) : losses::pooled(features);
+}
 
 Tensor FeaturePath::loss(const Tensor& student, const Tensor& teacher) const {
   Tensor projected = projector_.forward(rows_of(student));

@@ -18,7 +18,8 @@ struct FeaturePathKnobs {
 
 // What is done to both sides before the distance, [n, d]: none; layer-norm: the teacher's rows to mean 0 and variance 1; batch-standardise: the columns of
 // both sides (unbiased); whiten: the teacher's columns decorrelated (losses::whitened). Throws ConfigError.
-std::pair<Tensor, Tensor> normalised_pair(const Tensor& student, const Tensor& teacher, const std::string& normaliser, double shrinkage = 0);
+std::pair<Tensor, Tensor> normalised_pair(const Tensor& student, const Tensor& teacher, const std::string& normaliser,
+                                          double shrinkage = 0);
 
 // One pair of layers. The projector learns beside the student and is dropped when training ends.
 class FeaturePath {

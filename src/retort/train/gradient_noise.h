@@ -9,8 +9,8 @@ namespace retort {
 class GradientNoise {
  public:
   void add(const Tensors& gradients);
-  double variance() const;      // sum of the entries' variances (n-1); 0 with fewer than two
-  double mean_square() const;   // squared norm of the mean gradient
+  double variance() const;     // sum of the entries' variances (n-1); 0 with fewer than two
+  double mean_square() const;  // squared norm of the mean gradient
   double value() const { return variance() > 0 ? variance() / mean_square() : 0; }
 
  private:

@@ -48,10 +48,12 @@ std::unique_ptr<Objective> label_objective() {
   return objective({}, [](const Step& step) { return Loss().add("ce", label_loss(step)); });
 }
 
-Loss label_and_teacher_loss(const Tensor& logits, const Batch& batch, const Tensor& teacher_logits, double temperature, double w_ce, double w_kd) {
+Loss label_and_teacher_loss(const Tensor& logits, const Batch& batch, const Tensor& teacher_logits, double temperature, double w_ce,
+                            double w_kd) {
   const auto weighted = [&](const Tensor& ce, const Tensor& kd) { return Loss().add("ce", ce, w_ce).add("kd", kd, w_kd); };
   if (w_kd == 0) return Loss().add("ce", label_loss(logits, batch), w_ce);
-  if (batch.targets.defined()) return weighted(label_loss(logits, batch), losses::kl(logits, teacher_logits, losses::Temperature{temperature}.scaled()));
+  if (batch.targets.defined())
+    return weighted(label_loss(logits, batch), losses::kl(logits, teacher_logits, losses::Temperature{temperature}.scaled()));
   const auto [ce, kd] = losses::cross_entropy_and_kl(logits, teacher_logits, batch.labels, temperature);
   return weighted(ce, kd);
 }

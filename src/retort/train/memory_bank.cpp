@@ -39,7 +39,8 @@ MemoryBank::MemoryBank(const Tensor& ids, const Tensor& labels, MemoryPlan plan,
     negatives_ = std::min(negatives_, n - (last - first));
   }
   if (negatives_ < 1) {
-    throw ConfigError("memory bank: all training samples belong to one class", "contrastive distillation needs negatives: samples of at least two classes");
+    throw ConfigError("memory bank: all training samples belong to one class",
+                      "contrastive distillation needs negatives: samples of at least two classes");
   }
 }
 

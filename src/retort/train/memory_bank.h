@@ -13,7 +13,7 @@ namespace retort {
 
 struct MemoryPlan {
   int64_t dim = 128, negatives = 16384;
-  double momentum = 0.5;           // share of the old embedding that stays at a visit
+  double momentum = 0.5;            // share of the old embedding that stays at a visit
   bool positives_of_class = false;  // positive: another sample of the class at random ("relax"), instead of the sample itself ("exact")
 };
 

@@ -15,24 +15,40 @@ struct MethodInfo {
   std::string id, family, verb = "distill", idea_line, source_line;
   int paper_number = 0;  // of the list of systems; 0 for baselines
   Access needed = Access::none;
-  MethodInfo& paper(int number) { paper_number = number; return *this; }
-  MethodInfo& needs(Access access) { needed = access; return *this; }
-  MethodInfo& idea(std::string line) { idea_line = std::move(line); return *this; }
-  MethodInfo& source(std::string line) { source_line = std::move(line); return *this; }  // "Hinton et al. 2015, arXiv 1503.02531"
-  MethodInfo& in(std::string family_name) { family = std::move(family_name); return *this; }
+  MethodInfo& paper(int number) {
+    paper_number = number;
+    return *this;
+  }
+  MethodInfo& needs(Access access) {
+    needed = access;
+    return *this;
+  }
+  MethodInfo& idea(std::string line) {
+    idea_line = std::move(line);
+    return *this;
+  }
+  MethodInfo& source(std::string line) {
+    source_line = std::move(line);
+    return *this;
+  }  // "Hinton et al. 2015, arXiv 1503.02531"
+  MethodInfo& in(std::string family_name) {
+    family = std::move(family_name);
+    return *this;
+  }
 };
 
 struct Method {
   MethodInfo info;
-  std::function<std::vector<Knob>()> knobs;   // of [knobs], for help and docs
-  std::function<void(Run&)> run;              // reads its sections, opens the run, works, concludes
+  std::function<std::vector<Knob>()> knobs;  // of [knobs], for help and docs
+  std::function<void(Run&)> run;             // reads its sections, opens the run, works, concludes
 };
 
 // Knobs that only fit together in some ways have a `void check(const Recipe&) const` that throws ConfigError; it runs before anything is opened.
 template <class MethodKnobs, class = void>
 struct HasCheck : std::false_type {};
 template <class MethodKnobs>
-struct HasCheck<MethodKnobs, std::void_t<decltype(std::declval<const MethodKnobs&>().check(std::declval<const Recipe&>()))>> : std::true_type {};
+struct HasCheck<MethodKnobs, std::void_t<decltype(std::declval<const MethodKnobs&>().check(std::declval<const Recipe&>()))>>
+    : std::true_type {};
 
 template <class MethodKnobs>
 MethodKnobs read_method_knobs(Run& run) {
@@ -45,7 +61,11 @@ MethodKnobs read_method_knobs(Run& run) {
 template <class MethodKnobs>
 Method classifier_method(MethodInfo info, std::function<std::unique_ptr<Objective>(const MethodKnobs&)> make) {
   const Access needs = info.needed;
-  return Method{std::move(info), [] { MethodKnobs section; return knobs_of(section).all(); },
+  return Method{std::move(info),
+                [] {
+                  MethodKnobs section;
+                  return knobs_of(section).all();
+                },
                 [make, needs](Run& run) {
                   const auto knobs = read_method_knobs<MethodKnobs>(run);
                   ClassifierRun classifier = prepare_classifier(run, needs);

@@ -53,9 +53,11 @@ Dataset side_by_side(const std::vector<Dataset>& sets) {
   return all;
 }
 
-Probed probe(Run& run, const std::string& phase, const Dataset& train_features, const Dataset& test_features, const ProbeKnobs& knobs, Seed seed) {
+Probed probe(Run& run, const std::string& phase, const Dataset& train_features, const Dataset& test_features, const ProbeKnobs& knobs,
+             Seed seed) {
   Dataset rows = train_features, test = test_features;
-  if ((rows.labels >= 0).sum().item<int64_t>() == 0) throw DataError(phase + ": no training row has a label, and a probe learns from labels", "keep some labels, or leave the probe out");
+  if ((rows.labels >= 0).sum().item<int64_t>() == 0)
+    throw DataError(phase + ": no training row has a label, and a probe learns from labels", "keep some labels, or leave the probe out");
   standardise(rows, test);
   Net linear = make_net("linear", rows.spec.shape, rows.classes(), seed.stream("net"));
   const auto learns_labels = label_objective();

@@ -10,14 +10,16 @@ namespace {
 std::string text(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
 
 ConfigError no_regressor(const Shape& student, const Shape& teacher) {
-  return ConfigError(fmt::format("no regressor leads from student features {} to teacher features {}", text(student), text(teacher)),
-                     "choose layers of one kind; a student's map may have half the teacher's size or at least its full size, tokens must be as many");
+  return ConfigError(
+      fmt::format("no regressor leads from student features {} to teacher features {}", text(student), text(teacher)),
+      "choose layers of one kind; a student's map may have half the teacher's size or at least its full size, tokens must be as many");
 }
 
 Layer valid_convolution(NetBuilder& b, const Shape& student, const Shape& teacher) {
   const int64_t height = 1 + student[1] - teacher[1], width = 1 + student[2] - teacher[2];
   const Init init = kaiming_uniform(student[0] * height * width);
-  const Slot weight = b.param("conv.weight", {teacher[0], student[0], height, width}, init), bias = b.param("conv.bias", {teacher[0]}, init);
+  const Slot weight = b.param("conv.weight", {teacher[0], student[0], height, width}, init),
+             bias = b.param("conv.bias", {teacher[0]}, init);
   return [=](const Tensor& x, const Frame& frame) { return at::conv2d(x, frame.params[weight], frame.params[bias]); };
 }
 
@@ -60,7 +62,8 @@ Net hint_regressor(const Shape& student, const Shape& teacher, bool relu_behind,
   if (rank != teacher.size() || rank < 1 || rank > 3 || (rank == 2 && student[0] != teacher[0])) throw no_regressor(student, teacher);
   NetBuilder b(seed);
   const int64_t channels = rank == 3 ? teacher.front() : teacher.back();
-  std::vector<Layer> layers = {rank == 3 ? map_layer(b, student, teacher) : linear(b, "linear", student.back(), channels), batch_norm(b, "norm", channels)};
+  std::vector<Layer> layers = {rank == 3 ? map_layer(b, student, teacher) : linear(b, "linear", student.back(), channels),
+                               batch_norm(b, "norm", channels)};
   if (relu_behind) layers.push_back(relu());
   b.block("regressor", rank == 3 ? chain(std::move(layers)) : by_rows(chain(std::move(layers))));
   return b.finish({{"arch", "hint regressor"}}, student, 0);
@@ -73,7 +76,8 @@ Net linear_embedding(const Shape& shape, int64_t dim, Seed seed) {
   return b.finish({{"arch", "linear embedding"}}, shape, dim);
 }
 
-Net prototype_head(int64_t width, const std::vector<int64_t>& hidden, int64_t bottleneck, int64_t prototypes, bool unit_prototypes, Seed seed) {
+Net prototype_head(int64_t width, const std::vector<int64_t>& hidden, int64_t bottleneck, int64_t prototypes, bool unit_prototypes,
+                   Seed seed) {
   if (prototypes < 2) throw ConfigError(fmt::format("a head of {} prototypes compares nothing", prototypes), "at least 2");
   const Init init = truncated_normal(0.02);
   NetBuilder b(seed);
@@ -87,7 +91,9 @@ Net prototype_head(int64_t width, const std::vector<int64_t>& hidden, int64_t bo
   layers.push_back(linear_init(b, "bottleneck", at_width, bottleneck, init));
   b.block("bottleneck", chain(std::move(layers)));
   const Slot rows = b.param("prototypes.weight", {prototypes, bottleneck}, init);
-  b.block("prototypes", [=](const Tensor& x, const Frame& frame) { return losses::prototype_logits(losses::unit_rows(x), frame.params[rows], unit_prototypes); });
+  b.block("prototypes", [=](const Tensor& x, const Frame& frame) {
+    return losses::prototype_logits(losses::unit_rows(x), frame.params[rows], unit_prototypes);
+  });
   return b.finish({{"arch", "prototype head"}}, {width}, prototypes);
 }
 

@@ -26,7 +26,8 @@ Net linear_embedding(const Shape& shape, int64_t dim, Seed seed);
 // A head that compares features with prototypes (Caron et al. 2021): linear layers with GELU to the `hidden` widths, a linear layer to `bottleneck`,
 // L2 normalisation, inner products with as many prototypes, of length 1 where `unit_prototypes`. [b, width] -> [b, prototypes]. Weights start as normal draws of deviation
 // 0.02 cut at two deviations, biases at 0.
-Net prototype_head(int64_t width, const std::vector<int64_t>& hidden, int64_t bottleneck, int64_t prototypes, bool unit_prototypes, Seed seed);
+Net prototype_head(int64_t width, const std::vector<int64_t>& hidden, int64_t bottleneck, int64_t prototypes, bool unit_prototypes,
+                   Seed seed);
 
 // Linear, GELU, linear on the last axis, started like the head's layers. [b, …, from] -> [b, …, to].
 Net gelu_mlp(const Shape& from, int64_t hidden, int64_t to, Seed seed);

@@ -11,14 +11,17 @@ struct Statistics {
 
 Statistics statistics_of(const Tensor& x, double eps) {
   const Tensor rows = x.detach().reshape({-1, x.size(-1)});
-  if (rows.size(0) < 2) throw ConfigError(fmt::format("standardising features: {} row has no spread", rows.size(0)), "use a larger batch, or train.drop_last = true when the last one is too small");
+  if (rows.size(0) < 2)
+    throw ConfigError(fmt::format("standardising features: {} row has no spread", rows.size(0)),
+                      "use a larger batch, or train.drop_last = true when the last one is too small");
   const auto [deviation, mean] = at::std_mean(rows, at::IntArrayRef{0}, /*unbiased=*/true);
   return {mean, deviation + eps};
 }
 
 }  // namespace
 
-RunningStandardiser::RunningStandardiser(int64_t channels, double eps, double floor) : eps_(eps), floor_(floor), mean_(at::zeros({channels})), deviation_(at::ones({channels})) {}
+RunningStandardiser::RunningStandardiser(int64_t channels, double eps, double floor)
+    : eps_(eps), floor_(floor), mean_(at::zeros({channels})), deviation_(at::ones({channels})) {}
 
 Tensor RunningStandardiser::normalised(const Tensor& x) const {
   Tensor divisor = deviation_ + eps_;

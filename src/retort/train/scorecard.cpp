@@ -16,15 +16,20 @@ struct Column {
   int digits;
 };
 constexpr Column kColumns[] = {
-    {"accuracy", "accuracy", "%", "higher", 2},          {"nll", "NLL", "", "lower", 4},
-    {"ece", "ECE", "%", "lower", 2},                     {"agreement", "agrees with teacher", "%", "higher", 2},
-    {"parameters", "parameters", "", "lower", 0},        {"bytes", "file", "bytes", "lower", 0},
-    {"latency_1", "latency, batch 1", "us/image", "lower", 1}, {"latency_64", "latency, batch 64", "us/image", "lower", 2},
+    {"accuracy", "accuracy", "%", "higher", 2},
+    {"nll", "NLL", "", "lower", 4},
+    {"ece", "ECE", "%", "lower", 2},
+    {"agreement", "agrees with teacher", "%", "higher", 2},
+    {"parameters", "parameters", "", "lower", 0},
+    {"bytes", "file", "bytes", "lower", 0},
+    {"latency_1", "latency, batch 1", "us/image", "lower", 1},
+    {"latency_64", "latency, batch 64", "us/image", "lower", 2},
 };
 
 nlohmann::json reliability_panel(const std::string& name, const Tensor& logits, const Tensor& labels) {
   nlohmann::json bins = nlohmann::json::array();
-  for (const auto& bin : reliability(logits, labels)) bins.push_back({{"confidence", bin.confidence}, {"accuracy", bin.accuracy}, {"count", bin.count}});
+  for (const auto& bin : reliability(logits, labels))
+    bins.push_back({{"confidence", bin.confidence}, {"accuracy", bin.accuracy}, {"count", bin.count}});
   return {{"name", name}, {"bins", bins}};
 }
 
@@ -50,10 +55,13 @@ nlohmann::json difference_panel(const Tensor& teacher, const std::string& name, 
     Tensor image = test.inputs[row];
     if (image.scalar_type() != at::kByte) image = image.clamp(0, 1).mul(255).to(at::kByte);
     items.push_back({{"png", base64(encode_png(image))},
-                     {"caption", fmt::format("#{}: is {}, teacher {}, {} {} ({:.0f} %)", test.ids[row].item<int64_t>(), classes.at(test.labels[row].item<int64_t>()),
-                                             classes.at(theirs[row].item<int64_t>()), name, classes.at(ours[row].item<int64_t>()), 100 * sure[row].item<double>())}});
+                     {"caption", fmt::format("#{}: is {}, teacher {}, {} {} ({:.0f} %)", test.ids[row].item<int64_t>(),
+                                             classes.at(test.labels[row].item<int64_t>()), classes.at(theirs[row].item<int64_t>()), name,
+                                             classes.at(ours[row].item<int64_t>()), 100 * sure[row].item<double>())}});
   }
-  return {{"kind", "images"}, {"title", fmt::format("Where teacher and {} differ: {} of {} test images", name, rows.numel(), test.size())}, {"items", items}};
+  return {{"kind", "images"},
+          {"title", fmt::format("Where teacher and {} differ: {} of {} test images", name, rows.numel(), test.size())},
+          {"items", items}};
 }
 
 }  // namespace
@@ -78,10 +86,15 @@ double latency_per_image(const Net& net, const Tensor& inputs, int64_t batch) {
   return 1e6 * times[times.size() / 2] / static_cast<double>(x.size(0));
 }
 
-void Scorecard::add(const std::string& name, const Tensor& logits, const Dataset& test, const Net* net, int64_t file_bytes, const Tensor& teacher_logits, bool with_latency) {
+void Scorecard::add(const std::string& name, const Tensor& logits, const Dataset& test, const Net* net, int64_t file_bytes,
+                    const Tensor& teacher_logits, bool with_latency) {
   Row row{name, {}, logits};
   const Scores scores = score_classifier(logits, test.labels, teacher_logits);
-  row.values = {{"accuracy", 100 * scores.accuracy}, {"nll", scores.nll}, {"ece", 100 * scores.ece}, {"aurc", 1000 * scores.aurc}, {"eaurc", 1000 * scores.eaurc}};
+  row.values = {{"accuracy", 100 * scores.accuracy},
+                {"nll", scores.nll},
+                {"ece", 100 * scores.ece},
+                {"aurc", 1000 * scores.aurc},
+                {"eaurc", 1000 * scores.eaurc}};
   if (scores.agreement >= 0) row.values["agreement"] = 100 * scores.agreement;
   if (file_bytes > 0) row.values["bytes"] = static_cast<double>(file_bytes);
   if (net != nullptr) {
@@ -99,7 +112,9 @@ void Scorecard::write_to(Outcome& outcome, const std::string& subject, const Dat
   outcome.table = {{"columns", nlohmann::json::array()}, {"rows", nlohmann::json::array()}};
   for (const auto& column : kColumns) {
     const bool used = std::any_of(rows_.begin(), rows_.end(), [&](const Row& row) { return row.values.count(column.key) > 0; });
-    if (used) outcome.table["columns"].push_back({{"key", column.key}, {"title", column.title}, {"unit", column.unit}, {"better", column.better}, {"digits", column.digits}});
+    if (used)
+      outcome.table["columns"].push_back(
+          {{"key", column.key}, {"title", column.title}, {"unit", column.unit}, {"better", column.better}, {"digits", column.digits}});
   }
   nlohmann::json diagrams = nlohmann::json::array();
   const Row* teacher = nullptr;
@@ -114,14 +129,19 @@ void Scorecard::write_to(Outcome& outcome, const std::string& subject, const Dat
   outcome.panels.push_back({{"kind", "reliability"}, {"title", "Reliability on the test part"}, {"series", diagrams}});
   if (own != nullptr) outcome.panels.push_back(confusion_panel(own->name, own->logits, test));
   const bool images = test.inputs.dim() == 4 && (test.inputs.size(1) == 1 || test.inputs.size(1) == 3);
-  if (own != nullptr && teacher != nullptr && images) outcome.panels.push_back(difference_panel(teacher->logits, own->name, own->logits, test));
+  if (own != nullptr && teacher != nullptr && images)
+    outcome.panels.push_back(difference_panel(teacher->logits, own->name, own->logits, test));
   for (const auto& panel : panels_) outcome.panels.push_back(panel);
 }
 
 std::string Scorecard::text() const {
   std::string lines = fmt::format("{:<12}", "");
-  const auto used = [&](const Column& column) { return std::any_of(rows_.begin(), rows_.end(), [&](const Row& row) { return row.values.count(column.key) > 0; }); };
-  const auto heading = [](const Column& column) { return *column.unit ? fmt::format("{} [{}]", column.title, column.unit) : std::string(column.title); };
+  const auto used = [&](const Column& column) {
+    return std::any_of(rows_.begin(), rows_.end(), [&](const Row& row) { return row.values.count(column.key) > 0; });
+  };
+  const auto heading = [](const Column& column) {
+    return *column.unit ? fmt::format("{} [{}]", column.title, column.unit) : std::string(column.title);
+  };
   for (const auto& column : kColumns) {
     if (used(column)) lines += fmt::format("  {}", heading(column));
   }
@@ -131,7 +151,8 @@ std::string Scorecard::text() const {
     for (const auto& column : kColumns) {
       if (!used(column)) continue;
       const auto value = row.values.find(column.key);
-      lines += fmt::format("  {:>{}}", value == row.values.end() ? std::string("-") : fmt::format("{:.{}f}", value->second, column.digits), heading(column).size());
+      lines += fmt::format("  {:>{}}", value == row.values.end() ? std::string("-") : fmt::format("{:.{}f}", value->second, column.digits),
+                           heading(column).size());
     }
     lines += "\n";
   }

@@ -14,7 +14,8 @@ double latency_per_image(const Net& net, const Tensor& inputs, int64_t batch);
 class Scorecard {
  public:
   // `logits`: on the test part, [n, classes]. `net` may be null (a teacher behind an API): its size and latency are then left out.
-  void add(const std::string& name, const Tensor& logits, const Dataset& test, const Net* net, int64_t file_bytes, const Tensor& teacher_logits, bool with_latency);
+  void add(const std::string& name, const Tensor& logits, const Dataset& test, const Net* net, int64_t file_bytes,
+           const Tensor& teacher_logits, bool with_latency);
   void add_panel(nlohmann::json panel) { panels_.push_back(std::move(panel)); }
   // Table, panels and metrics. The metrics are those of the row called `subject`; other rows' come as "<row>.<metric>".
   void write_to(Outcome& outcome, const std::string& subject, const Dataset& test) const;

@@ -43,20 +43,33 @@ std::unique_ptr<Teacher> make_source(Run& run, const ZooEntry& entry, const Spli
 std::vector<ZooEntry> read_sources(Run& run, const DataKnobs& data, const ViewKnobs& views) {
   std::vector<ZooEntry> entries;
   const int64_t count = run.recipe.array_size("knobs.sources");
-  if (count == 0) throw ConfigError(run.recipe.name() + ": knobs.sources: there are none", "add a [[knobs.sources]] entry for each teacher, with name and the keys of [teacher]");
+  if (count == 0)
+    throw ConfigError(run.recipe.name() + ": knobs.sources: there are none",
+                      "add a [[knobs.sources]] entry for each teacher, with name and the keys of [teacher]");
   for (int64_t i = 0; i < count; ++i) {
     const std::string section = fmt::format("knobs.sources[{}]", i);
     const auto named = run.recipe.read<NamedTeacherKnobs>(section);
     ZooEntry entry{named.name.empty() ? fmt::format("source{}", i + 1) : named.name, {named.teacher, data, views, {}}};
-    for (auto [part, knobs] : {std::pair{".data", knobs_of(entry.source.data)}, {".views", knobs_of(entry.source.views)}, {".train", knobs_of(entry.source.train)}}) run.recipe.read(section + part, knobs);
-    const auto refuse = [&](const std::string& key, const std::string& line, const std::string& hint) { throw ConfigError(fmt::format("{}: {}.{}: {}", run.recipe.where(section + "." + key), section, key, line), hint); };
-    if (!is_plain(entry.name)) refuse("name", fmt::format("'{}' is not made of letters, digits and _", entry.name), "results name sources inside arithmetic");
-    if (std::any_of(entries.begin(), entries.end(), [&](const ZooEntry& other) { return other.name == entry.name; })) refuse("name", fmt::format("'{}' is used twice", entry.name), "name every source differently");
+    for (auto [part, knobs] : {std::pair{".data", knobs_of(entry.source.data)},
+                               {".views", knobs_of(entry.source.views)},
+                               {".train", knobs_of(entry.source.train)}})
+      run.recipe.read(section + part, knobs);
+    const auto refuse = [&](const std::string& key, const std::string& line, const std::string& hint) {
+      throw ConfigError(fmt::format("{}: {}.{}: {}", run.recipe.where(section + "." + key), section, key, line), hint);
+    };
+    if (!is_plain(entry.name))
+      refuse("name", fmt::format("'{}' is not made of letters, digits and _", entry.name), "results name sources inside arithmetic");
+    if (std::any_of(entries.begin(), entries.end(), [&](const ZooEntry& other) { return other.name == entry.name; }))
+      refuse("name", fmt::format("'{}' is used twice", entry.name), "name every source differently");
     const std::string& kind = named.teacher.kind;
     if (kind == "store") refuse("kind", "captured signals are of one data set and one task", "name the model itself");
-    if (kind == "program" || kind == "http") refuse("kind", fmt::format("{} is asked about one task", kind == "http" ? "an endpoint" : "a program"), "name the model itself");
-    if ((kind == "file" || kind == "torchscript" || kind == "onnx") && named.teacher.files.size() != 1) refuse("files", fmt::format("expected one path, found {}", named.teacher.files.size()), "a source is one model; add an entry for each");
-    if (named.teacher.members != 1) refuse("members", fmt::format("expected 1, found {}", named.teacher.members), "a source is one model; add an entry for each");
+    if (kind == "program" || kind == "http")
+      refuse("kind", fmt::format("{} is asked about one task", kind == "http" ? "an endpoint" : "a program"), "name the model itself");
+    if ((kind == "file" || kind == "torchscript" || kind == "onnx") && named.teacher.files.size() != 1)
+      refuse("files", fmt::format("expected one path, found {}", named.teacher.files.size()),
+             "a source is one model; add an entry for each");
+    if (named.teacher.members != 1)
+      refuse("members", fmt::format("expected 1, found {}", named.teacher.members), "a source is one model; add an entry for each");
     entries.push_back(std::move(entry));
   }
   return entries;

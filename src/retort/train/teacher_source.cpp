@@ -47,14 +47,17 @@ std::string recipe_of_member(const TeacherSource& source, Seed seed, Seed data_s
 // The same names in another order would teach every sample wrongly, without a sign.
 void check_order(const std::vector<std::string>& teachers, const std::vector<std::string>& own, const std::string& path) {
   if (teachers == own || teachers.size() != own.size() || !std::is_permutation(own.begin(), own.end(), teachers.begin())) return;
-  throw ConfigError(fmt::format("{}: the teacher knows the classes in another order: {} where the data have {}", path, fmt::join(teachers, ", "), fmt::join(own, ", ")),
+  throw ConfigError(fmt::format("{}: the teacher knows the classes in another order: {} where the data have {}", path,
+                                fmt::join(teachers, ", "), fmt::join(own, ", ")),
                     "order the classes of the data alike with data.classes");
 }
 
 }  // namespace
 
 void TeacherKnobs::describe(Knobs& knobs) {
-  knobs("kind", kind, "train: train `net` here, once; file: weights that retort wrote; torchscript: a TorchScript file; random: never trained; store: captured signals; onnx: an ONNX file; program: what `command` starts; http: the classifier at endpoint.url",
+  knobs("kind", kind,
+        "train: train `net` here, once; file: weights that retort wrote; torchscript: a TorchScript file; random: never trained; store: "
+        "captured signals; onnx: an ONNX file; program: what `command` starts; http: the classifier at endpoint.url",
         one_of({"train", "file", "torchscript", "random", "store", "onnx", "program", "http"}));
   knobs("net", net, "architecture of a trained or random teacher (`retort methods --nets`)");
   knobs("files", files, "file, torchscript, store, onnx: path of the teacher; several make an ensemble");
@@ -64,7 +67,8 @@ void TeacherKnobs::describe(Knobs& knobs) {
   knobs("show", show, "the most that the student may see of the teacher", one_of({"hard_labels", "topk", "logits", "features", "weights"}));
   knobs("command", command, "program: the program and its words; it answers JSON lines with JSON lines (docs/formats.md)");
   knobs("timeout", timeout, "program: seconds that it may take for an answer", above(0));
-  knobs("output", output, "onnx: what the file answers with; auto looks for a softmax at its end", one_of({"auto", "logits", "probabilities"}));
+  knobs("output", output, "onnx: what the file answers with; auto looks for a softmax at its end",
+        one_of({"auto", "logits", "probabilities"}));
   knobs("seed", seed, "seed of the teacher; -1 takes the run's", at_least(-1));
 }
 
@@ -86,22 +90,31 @@ TeacherSource read_teacher_source(Run& run, const DataKnobs& data, const ViewKno
   overlay("teacher.train", knobs_of(source.train));
   const auto& t = source.teacher;
   if (t.kind == "program" && (t.command.empty() || t.members != 1)) {
-    throw ConfigError(fmt::format("{}: teacher.{}", run.recipe.where("teacher"), t.command.empty() ? "command: a teacher of kind 'program' needs one" : "members: a program is one teacher"),
-                      "command = [\"./score\"], without members");
+    throw ConfigError(
+        fmt::format("{}: teacher.{}", run.recipe.where("teacher"),
+                    t.command.empty() ? "command: a teacher of kind 'program' needs one" : "members: a program is one teacher"),
+        "command = [\"./score\"], without members");
   }
   if (t.kind == "http") {
     overlay("teacher.endpoint", knobs_of(source.endpoint));
-    if (source.endpoint.api != "classifier") throw ConfigError(fmt::format("{}: teacher.endpoint.api: a teacher of classes is a classifier", run.recipe.where("teacher.endpoint.api")), "api = \"classifier\"");
-    if (t.members != 1) throw ConfigError(run.recipe.where("teacher.members") + ": teacher.members: an endpoint is one teacher", "leave members out");
+    if (source.endpoint.api != "classifier")
+      throw ConfigError(
+          fmt::format("{}: teacher.endpoint.api: a teacher of classes is a classifier", run.recipe.where("teacher.endpoint.api")),
+          "api = \"classifier\"");
+    if (t.members != 1)
+      throw ConfigError(run.recipe.where("teacher.members") + ": teacher.members: an endpoint is one teacher", "leave members out");
     source.endpoint.check();
   }
   const bool from_file = t.kind == "file" || t.kind == "torchscript" || t.kind == "store" || t.kind == "onnx";
   if (from_file && t.files.empty()) {
-    throw ConfigError(fmt::format("{}: teacher.files: a teacher of kind '{}' needs a path", run.recipe.where("teacher"), t.kind), "teacher.files = [\"path\"]");
+    throw ConfigError(fmt::format("{}: teacher.files: a teacher of kind '{}' needs a path", run.recipe.where("teacher"), t.kind),
+                      "teacher.files = [\"path\"]");
   }
   const size_t count = from_file ? t.files.size() : static_cast<size_t>(t.members);
   if (!t.weights.empty() && t.weights.size() != count) {
-    throw ConfigError(fmt::format("{}: teacher.weights has {} entries for {} teachers", run.recipe.where("teacher.weights"), t.weights.size(), count), "one weight a teacher");
+    throw ConfigError(
+        fmt::format("{}: teacher.weights has {} entries for {} teachers", run.recipe.where("teacher.weights"), t.weights.size(), count),
+        "one weight a teacher");
   }
   return source;
 }
@@ -139,7 +152,8 @@ Net trained_teacher(Run& run, const TeacherSource& source, const std::string& ph
 Net label_teacher(Run& run, const TeacherSource& source, const std::string& phase, Seed seed, const Splits& splits) {
   const auto learns_labels = label_objective();
   const Dataset& data = splits.train;
-  return trained_teacher(run, source, phase, seed, splits, {"", make_net(source.teacher.net, data.spec.shape, data.classes(), seed.stream("net")), *learns_labels});
+  return trained_teacher(run, source, phase, seed, splits,
+                         {"", make_net(source.teacher.net, data.spec.shape, data.classes(), seed.stream("net")), *learns_labels});
 }
 
 Splits teacher_splits(Run& run, const TeacherSource& source, const Splits& splits, const DataKnobs& data) {
@@ -153,7 +167,8 @@ namespace {
 bool read_alike(const InputSpec& a, const InputSpec& b) {
   if (a.table != b.table || a.shape != b.shape || a.mean.size() != b.mean.size()) return false;
   for (size_t c = 0; c < a.mean.size(); ++c) {
-    if (std::abs(a.mean[c] - b.mean[c]) > 0.05 * a.deviation[c] || std::abs(a.deviation[c] - b.deviation[c]) > 0.05 * a.deviation[c]) return false;
+    if (std::abs(a.mean[c] - b.mean[c]) > 0.05 * a.deviation[c] || std::abs(a.deviation[c] - b.deviation[c]) > 0.05 * a.deviation[c])
+      return false;
   }
   return true;
 }
@@ -214,8 +229,8 @@ std::unique_ptr<Teacher> make_teacher(Run& run, const TeacherSource& source, con
   }
   for (size_t i = 0; i < members.size(); ++i) {
     if (members[i]->classes() == classes) continue;
-    throw ConfigError(fmt::format("{}: the teacher decides between {} classes and the data have {}", t.files.empty() ? run.recipe.where("teacher") : t.files[i],
-                                  members[i]->classes(), classes),
+    throw ConfigError(fmt::format("{}: the teacher decides between {} classes and the data have {}",
+                                  t.files.empty() ? run.recipe.where("teacher") : t.files[i], members[i]->classes(), classes),
                       "give the teacher the same classes, in the same order, as the data");
   }
   if (members.size() == 1) return std::move(members.front());

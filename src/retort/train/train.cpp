@@ -46,7 +46,8 @@ void apply_freeze(Net& net, const std::vector<std::string>& always, const std::v
 
 // Waking threads costs more than they save where a step is short; convolutions always have enough to do.
 bool is_small_work(const Net& net, int64_t batch) {
-  const bool convolutional = std::any_of(net.params().begin(), net.params().end(), [](const Tensor& t) { return t.dim() == 4 && t.size(2) > 1; });
+  const bool convolutional = std::any_of(net.params().begin(), net.params().end(),
+                                         [](const Tensor& t) { return t.dim() == 4 && t.size(2) > 1; });
   return !convolutional && net.param_count() * batch < (int64_t{1} << 24);
 }
 
@@ -59,7 +60,10 @@ bool all_finite(const Net& net) {
 void TrainKnobs::describe(Knobs& knobs) {
   knobs("epochs", epochs, "passes over the training part", at_least(1));
   knobs("batch", batch, "samples a step, per process", at_least(1));
-  knobs("labelled", labelled, "samples of every batch that have labels, drawn again and again, where data.keep_unlabelled leaves others; 0 takes them as they come", at_least(0));
+  knobs(
+      "labelled", labelled,
+      "samples of every batch that have labels, drawn again and again, where data.keep_unlabelled leaves others; 0 takes them as they come",
+      at_least(0));
   knobs("accumulate", accumulate, "batches whose gradients are summed before an update", at_least(1));
   knobs("workers", workers, "threads that prepare batches ahead; 0 prepares them in the loop", at_least(0));
   knobs("shuffle", shuffle, "visit the samples in a new order every epoch");
@@ -218,7 +222,8 @@ struct Trainer::Body {
     ++summed;
     const int64_t every = std::max<int64_t>(1, total_steps / kLogPoints);
     if ((step + 1) % every != 0 && step + 1 != total_steps) return;
-    nlohmann::json row = {{"phase", job.phase}, {"kind", "train"}, {"step", step + 1}, {"epoch", epoch}, {"lr", factor * job.knobs.optimiser.lr}};
+    nlohmann::json row = {
+        {"phase", job.phase}, {"kind", "train"}, {"step", step + 1}, {"epoch", epoch}, {"lr", factor * job.knobs.optimiser.lr}};
     for (const auto& [name, sum] : sums) row[name] = sum / static_cast<double>(summed);
     if (run.group.size() > 1) {
       for (const auto& [name, sum] : sums) {
@@ -243,8 +248,8 @@ struct Trainer::Body {
     }
     // The weights of before this step are the last good ones, unless they have gone as well.
     if (all_finite(*job.student)) checkpoint();
-    throw DivergenceError(fmt::format("{}: the loss is {} at step {} (epoch {}), first in {}", job.phase, std::isnan(total) ? "NaN" : "infinite",
-                                      step + 1, epoch + 1, culprit),
+    throw DivergenceError(fmt::format("{}: the loss is {} at step {} (epoch {}), first in {}", job.phase,
+                                      std::isnan(total) ? "NaN" : "infinite", step + 1, epoch + 1, culprit),
                           fmt::format("lower train.lr or set train.clip_norm; the last good weights are in {}", file("safetensors")));
   }
 
@@ -260,8 +265,13 @@ struct Trainer::Body {
     if (!validation_inputs.defined()) validation_inputs = prepared_inputs(*job.validation).to(run.device);
     const Scores scores = score_classifier(predict_logits(net, validation_inputs).cpu(), job.validation->labels);
     if (run.log) {
-      run.log->add({{"phase", job.phase}, {"kind", "eval"}, {"step", step}, {"epoch", epoch}, {"accuracy", 100 * scores.accuracy},
-                    {"nll", scores.nll}, {"ece", 100 * scores.ece}});
+      run.log->add({{"phase", job.phase},
+                    {"kind", "eval"},
+                    {"step", step},
+                    {"epoch", epoch},
+                    {"accuracy", 100 * scores.accuracy},
+                    {"nll", scores.nll},
+                    {"ece", 100 * scores.ece}});
     }
     if (scores.accuracy > best_score) {
       best_score = scores.accuracy;
@@ -345,7 +355,9 @@ TrainResult Trainer::train() {
   loading.workers = job.knobs.workers;
   b.loader = std::make_unique<Loader>(*job.train, loading, job.views, seed().stream("loader"), run.group.rank(), run.group.size());
   b.steps_per_epoch = b.loader->steps();
-  if (b.steps_per_epoch == 0) throw DataError(fmt::format("{}: the training part holds no batch of {}", job.phase, job.knobs.batch), "lower train.batch or set train.drop_last = false");
+  if (b.steps_per_epoch == 0)
+    throw DataError(fmt::format("{}: the training part holds no batch of {}", job.phase, job.knobs.batch),
+                    "lower train.batch or set train.drop_last = false");
   b.total_steps = b.epochs * b.steps_per_epoch;
   const int64_t last_step = run.place.max_steps > 0 ? std::min(run.place.max_steps, b.total_steps) : b.total_steps;
 
@@ -414,7 +426,8 @@ TrainResult Trainer::train() {
       b.check_finite(loss, value);
       if (job.knobs.accumulate > 1) total = total / static_cast<double>(job.knobs.accumulate);
       total.backward();
-      const bool updates = (b.step_in_epoch + 1) % job.knobs.accumulate == 0 || b.step_in_epoch + 1 == b.steps_per_epoch || b.step + 1 == last_step;
+      const bool updates = (b.step_in_epoch + 1) % job.knobs.accumulate == 0 || b.step_in_epoch + 1 == b.steps_per_epoch ||
+                           b.step + 1 == last_step;
       if (updates) {
         b.reduce_gradients(batch.size());
         if (job.knobs.clip_norm > 0) b.optimiser.clip_grad_norm(job.knobs.clip_norm);
@@ -431,7 +444,8 @@ TrainResult Trainer::train() {
       const double since = std::chrono::duration<double>(std::chrono::steady_clock::now() - b.last_checkpoint).count();
       if (updates && b.step_in_epoch < b.steps_per_epoch && (interrupted || since >= run.place.checkpoint_seconds)) b.checkpoint();
       if (updates && interrupted && b.step_in_epoch < b.steps_per_epoch) {
-        throw Interrupted(fmt::format("{}: stopped at step {} of {}", job.phase, b.step, last_step), "go on with --resume --dir " + run.dir);
+        throw Interrupted(fmt::format("{}: stopped at step {} of {}", job.phase, b.step, last_step),
+                          "go on with --resume --dir " + run.dir);
       }
     }
     job.objective->end_epoch(*this, b.epoch);
@@ -453,7 +467,8 @@ Tensor predict_logits(const Net& net, const Tensor& inputs, int64_t batch) {
   at::NoGradGuard no_grad;
   const Net ready = net.frozen();
   Tensors parts;
-  for (int64_t first = 0; first < inputs.size(0); first += batch) parts.push_back(ready.forward(inputs.slice(0, first, std::min(first + batch, inputs.size(0)))));
+  for (int64_t first = 0; first < inputs.size(0); first += batch)
+    parts.push_back(ready.forward(inputs.slice(0, first, std::min(first + batch, inputs.size(0)))));
   return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
@@ -464,7 +479,8 @@ void reestimate_batch_norm(Net& net, const Tensor& inputs, int64_t batch) {
   const bool before = net.training();
   net.train(true);
   const int64_t rows = inputs.size(0), size = std::min(batch, rows);
-  for (int64_t pass = 0, first = 0; pass < std::max(kLeastPasses, rows / size); ++pass, first = first + 2 * size <= rows ? first + size : 0) {
+  for (int64_t pass = 0, first = 0; pass < std::max(kLeastPasses, rows / size);
+       ++pass, first = first + 2 * size <= rows ? first + size : 0) {
     net.forward(inputs.slice(0, first, first + size));
   }
   net.train(before);

@@ -16,8 +16,8 @@ struct TrainKnobs {
   int64_t epochs = 40, batch = 64, accumulate = 1, workers = 0, early_stop = 0, eval_every = 1, labelled = 0;
   double clip_norm = 0, ema = 0;
   bool drop_last = false, shuffle = true;
-  std::string keep = "last";          // last | best: which weights training ends with; best needs a validation part
-  std::vector<std::string> freeze;    // parameter names (prefix*) that stay as they are
+  std::string keep = "last";        // last | best: which weights training ends with; best needs a validation part
+  std::vector<std::string> freeze;  // parameter names (prefix*) that stay as they are
   OptimiserKnobs optimiser;
   ScheduleKnobs schedule;
   void describe(Knobs& knobs);
@@ -54,9 +54,9 @@ class Trainer;
 struct Step {
   Trainer& trainer;
   const Batch& batch;
-  Tensor logits;                 // the student's, [b, classes]
-  const TensorMap& taps;         // the student's features, as asked for in Objective::student_taps
-  const Signals& teacher;        // as asked for in Objective::wanted (empty without a teacher)
+  Tensor logits;           // the student's, [b, classes]
+  const TensorMap& taps;   // the student's features, as asked for in Objective::student_taps
+  const Signals& teacher;  // as asked for in Objective::wanted (empty without a teacher)
   int64_t step, total_steps, epoch, epochs;
   size_t stage;
   const Tensor& labels() const { return batch.labels; }
@@ -68,7 +68,8 @@ Tensor label_loss(const Step& step);
 Tensor label_loss(const Tensor& logits, const Batch& batch);
 
 // w_ce times that and w_kd * T^2 KL(teacher || student), terms "ce" and "kd": in one pass where both count and the labels are plain.
-Loss label_and_teacher_loss(const Tensor& logits, const Batch& batch, const Tensor& teacher_logits, double temperature, double w_ce, double w_kd);
+Loss label_and_teacher_loss(const Tensor& logits, const Batch& batch, const Tensor& teacher_logits, double temperature, double w_ce,
+                            double w_kd);
 
 // A method's part of a training run. Stateless losses use `objective(lambda)`.
 class Objective {
@@ -97,14 +98,14 @@ std::unique_ptr<Objective> objective(Wanted wanted, std::function<Loss(const Ste
 std::unique_ptr<Objective> label_objective();  // label_loss alone, as the term "ce"
 
 struct TrainJob {
-  std::string phase = "student";       // names the checkpoint and the rows of metrics.jsonl
-  Net* student = nullptr;              // trained in place
-  Teacher* teacher = nullptr;          // may be null
+  std::string phase = "student";  // names the checkpoint and the rows of metrics.jsonl
+  Net* student = nullptr;         // trained in place
+  Teacher* teacher = nullptr;     // may be null
   Objective* objective = nullptr;
   const Dataset* train = nullptr;
   const Dataset* validation = nullptr;  // may be null or empty
   TrainKnobs knobs;
-  std::vector<StageKnobs> stages;       // empty: one stage of knobs.epochs
+  std::vector<StageKnobs> stages;  // empty: one stage of knobs.epochs
   ViewKnobs views;
   Seed seed;
 };

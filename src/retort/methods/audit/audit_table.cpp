@@ -27,7 +27,10 @@ struct Cells {
     const auto at = std::find(names.begin(), names.end(), name);
     if (at != names.end()) return static_cast<size_t>(at - names.begin());
     const std::string near = nearest_name(name, names);
-    throw ConfigError(fmt::format("{}: {} has no column '{}'", key, path, name), near.empty() ? fmt::format("its columns begin with {}", fmt::join(names.begin(), names.begin() + std::min<ptrdiff_t>(6, names.size()), ", ")) : "did you mean '" + near + "'?");
+    throw ConfigError(fmt::format("{}: {} has no column '{}'", key, path, name),
+                      near.empty() ? fmt::format("its columns begin with {}",
+                                                 fmt::join(names.begin(), names.begin() + std::min<ptrdiff_t>(6, names.size()), ", "))
+                                   : "did you mean '" + near + "'?");
   }
   const std::string& at(size_t row, size_t column) const { return csv.rows[row][column]; }
   bool gap(size_t row, size_t column) const { return missing.count(at(row, column)) > 0; }
@@ -37,7 +40,10 @@ struct Cells {
     std::vector<double> values;
     for (size_t i = 0; i < csv.rows.size(); ++i) {
       const auto number = gap(i, column) ? std::optional<double>(kMissing) : as_number(at(i, column));
-      if (!number) throw DataError(fmt::format("{}:{}: the {} '{}': expected a number, found '{}'", path, csv.lines[i], key == "knobs.score" ? "score" : "outcome", name, at(i, column)), "write yes-or-no outcomes as 1 and 0");
+      if (!number)
+        throw DataError(fmt::format("{}:{}: the {} '{}': expected a number, found '{}'", path, csv.lines[i],
+                                    key == "knobs.score" ? "score" : "outcome", name, at(i, column)),
+                        "write yes-or-no outcomes as 1 and 0");
       values.push_back(*number);
     }
     return values;
@@ -60,11 +66,15 @@ std::vector<double> feature(const Cells& cells, const std::string& name, AuditCo
   bool numeric = true;
   for (size_t i = 0; i < cells.csv.rows.size(); ++i)
     if (!cells.gap(i, at)) codes[cells.at(i, at)] = 0, numeric = numeric && as_number(cells.at(i, at));
-  if (!numeric && codes.size() > kMostValues) throw DataError(fmt::format("{}: the feature '{}' is text with {} different values, expected numbers or a category of at most {}", cells.path, name, codes.size(), kMostValues), "leave it out, or encode it first");
+  if (!numeric && codes.size() > kMostValues)
+    throw DataError(fmt::format("{}: the feature '{}' is text with {} different values, expected numbers or a category of at most {}",
+                                cells.path, name, codes.size(), kMostValues),
+                    "leave it out, or encode it first");
   if (!numeric)
     for (auto& [value, code] : codes) code = static_cast<double>(column.values.size()), column.values.push_back(value);
   std::vector<double> values;
-  for (size_t i = 0; i < cells.csv.rows.size(); ++i) values.push_back(cells.gap(i, at) ? kMissing : numeric ? *as_number(cells.at(i, at)) : codes.at(cells.at(i, at)));
+  for (size_t i = 0; i < cells.csv.rows.size(); ++i)
+    values.push_back(cells.gap(i, at) ? kMissing : numeric ? *as_number(cells.at(i, at)) : codes.at(cells.at(i, at)));
   return values;
 }
 
@@ -93,9 +103,13 @@ AuditTable read_audit_table(const AuditSource& source) {
     path.clear();
     for (const std::string& place : known->places)
       if (path.empty()) path = find_data(place);
-    if (path.empty()) throw DataError("the data set " + source.source + " is not on this machine", "`retort data fetch " + source.source + "` downloads it; $RETORT_DATA names a folder that has it");
+    if (path.empty())
+      throw DataError("the data set " + source.source + " is not on this machine",
+                      "`retort data fetch " + source.source + "` downloads it; $RETORT_DATA names a folder that has it");
   }
-  if (!std::filesystem::is_regular_file(path)) throw DataError(path + ": no such file, and no known table of this name", "data.source is a CSV file, or a table of `retort data list`");
+  if (!std::filesystem::is_regular_file(path))
+    throw DataError(path + ": no such file, and no known table of this name",
+                    "data.source is a CSV file, or a table of `retort data list`");
   Cells cells;
   cells.path = path;
   cells.csv = parse_csv(read_maybe_gzip(path), path);
@@ -113,7 +127,9 @@ AuditTable read_audit_table(const AuditSource& source) {
       if (name != source.score && name != source.outcome) features.push_back(name);
   std::set<std::string> seen;
   for (const std::string& name : features) {
-    if (name == source.score || name == source.outcome) throw ConfigError(fmt::format("knobs.features: '{}' is the {}", name, name == source.score ? "score" : "outcome"), "a feature is what the black box may have seen");
+    if (name == source.score || name == source.outcome)
+      throw ConfigError(fmt::format("knobs.features: '{}' is the {}", name, name == source.score ? "score" : "outcome"),
+                        "a feature is what the black box may have seen");
     if (!seen.insert(name).second) throw ConfigError(fmt::format("knobs.features: '{}' is given twice", name));
     columns.push_back(feature(cells, name, table.columns.emplace_back()));
   }
@@ -123,7 +139,10 @@ AuditTable read_audit_table(const AuditSource& source) {
   for (size_t i = 0; i < score.size(); ++i)
     if (!std::isnan(score[i]) && !std::isnan(outcome[i])) kept.push_back(i);
   table.left_out = static_cast<int64_t>(score.size() - kept.size());
-  if (2 * kept.size() < score.size()) throw DataError(fmt::format("{}: score or outcome are missing in {} of {} rows, expected at most half", path, table.left_out, score.size()), "which cells mean a missing value is data.missing");
+  if (2 * kept.size() < score.size())
+    throw DataError(
+        fmt::format("{}: score or outcome are missing in {} of {} rows, expected at most half", path, table.left_out, score.size()),
+        "which cells mean a missing value is data.missing");
   for (const size_t i : kept) table.score.push_back(score[i]), table.outcome.push_back(outcome[i]);
   for (auto& column : columns) {
     std::vector<double> left;
@@ -136,18 +155,25 @@ AuditTable read_audit_table(const AuditSource& source) {
 }
 
 void check_audit_table(const AuditTable& table) {
-  if (table.rows() < 200) throw DataError(fmt::format("{}: {} rows with score and outcome, expected at least 200", table.name, table.rows()));
+  if (table.rows() < 200)
+    throw DataError(fmt::format("{}: {} rows with score and outcome, expected at least 200", table.name, table.rows()));
   if (table.columns.empty()) throw ConfigError("knobs.features: no feature is left");
   const std::set<double> scores(table.score.begin(), table.score.end()), outcomes(table.outcome.begin(), table.outcome.end());
-  if (scores.size() == 1) throw DataError(fmt::format("{}: every score is {}", table.name, *scores.begin()), "a constant score has nothing to audit");
-  if (scores.size() < 3) throw DataError(fmt::format("{}: {} different scores, expected at least 3", table.name, scores.size()), "a decision has no scale; audit the score that it was made from");
+  if (scores.size() == 1)
+    throw DataError(fmt::format("{}: every score is {}", table.name, *scores.begin()), "a constant score has nothing to audit");
+  if (scores.size() < 3)
+    throw DataError(fmt::format("{}: {} different scores, expected at least 3", table.name, scores.size()),
+                    "a decision has no scale; audit the score that it was made from");
   if (outcomes.size() == 1) throw DataError(fmt::format("{}: every outcome is {}", table.name, *outcomes.begin()));
   for (size_t j = 0; j < table.columns.size(); ++j) {
     if (table.columns[j].category()) continue;
     std::vector<double> a, b;
     for (int64_t i = 0; i < table.rows(); ++i)
-      if (const double value = static_cast<double>(table.x[i][static_cast<int64_t>(j)].item<float>()); !std::isnan(value)) a.push_back(value), b.push_back(static_cast<double>(static_cast<float>(table.score[static_cast<size_t>(i)])));
-    if (a.size() > 3 && std::abs(pearson(a, b)) > 1 - 1e-9) throw DataError(fmt::format("{}: the feature '{}' is the score itself", table.name, table.columns[j].name), "leave it out of knobs.features");
+      if (const double value = static_cast<double>(table.x[i][static_cast<int64_t>(j)].item<float>()); !std::isnan(value))
+        a.push_back(value), b.push_back(static_cast<double>(static_cast<float>(table.score[static_cast<size_t>(i)])));
+    if (a.size() > 3 && std::abs(pearson(a, b)) > 1 - 1e-9)
+      throw DataError(fmt::format("{}: the feature '{}' is the score itself", table.name, table.columns[j].name),
+                      "leave it out of knobs.features");
   }
 }
 

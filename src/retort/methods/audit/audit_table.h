@@ -18,10 +18,10 @@ struct AuditColumn {
 struct AuditTable {
   std::string name;
   std::vector<AuditColumn> columns;
-  Tensor x;                             // [n, p] float32, NaN where missing; categories by code
-  std::vector<double> score, outcome;   // [n]; a yes-or-no outcome is 0 or 1
+  Tensor x;                            // [n, p] float32, NaN where missing; categories by code
+  std::vector<double> score, outcome;  // [n]; a yes-or-no outcome is 0 or 1
   bool binary = true;
-  int64_t left_out = 0;                 // rows without score or outcome
+  int64_t left_out = 0;  // rows without score or outcome
   int64_t rows() const { return static_cast<int64_t>(score.size()); }
 };
 

@@ -19,9 +19,13 @@ std::vector<Column> table_columns(const nlohmann::json& table) {
       number.scale = column.at("scale");
       columns.push_back(number);
     } else {
-      for (const std::string value : column.at("values")) columns.push_back({name + "=" + value, true, 0, 1, fmt::format("{} is {}", name, value), fmt::format("{} is not {}", name, value), group});
+      for (const std::string value : column.at("values"))
+        columns.push_back(
+            {name + "=" + value, true, 0, 1, fmt::format("{} is {}", name, value), fmt::format("{} is not {}", name, value), group});
     }
-    if (gaps) columns.push_back({name + " missing", true, 0, 1, name + " is missing", name + " is known", column.at("type") == "number" ? -1 : group});
+    if (gaps)
+      columns.push_back(
+          {name + " missing", true, 0, 1, name + " is missing", name + " is known", column.at("type") == "number" ? -1 : group});
     ++group;
   }
   return columns;
@@ -46,7 +50,9 @@ std::vector<int64_t> batch_shape(const Tensor& rows, const std::vector<int64_t>&
 class AutoencoderObjective : public Objective {
  public:
   AutoencoderObjective(bool reconstructs, double weight) : reconstructs_(reconstructs), weight_(weight) {}
-  std::vector<std::string> student_taps() const override { return reconstructs_ ? std::vector<std::string>{"reconstruction"} : std::vector<std::string>{}; }
+  std::vector<std::string> student_taps() const override {
+    return reconstructs_ ? std::vector<std::string>{"reconstruction"} : std::vector<std::string>{};
+  }
   Loss loss(const Step& step) override {
     Loss loss;
     loss.add("ce", label_loss(step));
@@ -89,9 +95,11 @@ Tensor rows_of(const Dataset& data) { return prepared_inputs(data).flatten(1).co
 void check_probabilities(const Tensor& probabilities, const std::string& who) {
   const double low = probabilities.min().item<double>(), high = probabilities.max().item<double>();
   if (!probabilities.isfinite().all().item<bool>() || low < -1e-6 || high > 1 + 1e-6) {
-    throw TeacherError(fmt::format("{}: expected probabilities in [0, 1], found {:.4g} to {:.4g}", who, low, high), "does the model answer with logits or scores?");
+    throw TeacherError(fmt::format("{}: expected probabilities in [0, 1], found {:.4g} to {:.4g}", who, low, high),
+                       "does the model answer with logits or scores?");
   }
-  if ((probabilities.sum(1) - 1).abs().max().item<double>() > 1e-3) throw TeacherError(who + ": the probabilities of a row do not sum to 1");
+  if ((probabilities.sum(1) - 1).abs().max().item<double>() > 1e-3)
+    throw TeacherError(who + ": the probabilities of a row do not sum to 1");
 }
 
 Answers answers_of(const Net& net) {
@@ -111,7 +119,8 @@ Answers answers_of(Teacher& teacher, const std::vector<int64_t>& shape) {
     std::vector<Tensor> parts;
     for (int64_t first = 0; first < rows.size(0); first += 500) {
       const Tensor some = rows.slice(0, first, std::min(first + 500, rows.size(0))).contiguous();
-      const Signals said = teacher.ask(at::arange(first, first + some.size(0), at::kLong), some.view(batch_shape(some, shape)), /*repeats=*/false, wanted);
+      const Signals said = teacher.ask(at::arange(first, first + some.size(0), at::kLong), some.view(batch_shape(some, shape)),
+                                       /*repeats=*/false, wanted);
       parts.push_back(wanted.logits ? said.logits.cpu().softmax(1) : at::one_hot(said.labels.cpu(), teacher.classes()).to(at::kFloat));
     }
     all = at::cat(parts);
@@ -120,7 +129,9 @@ Answers answers_of(Teacher& teacher, const std::vector<int64_t>& shape) {
   };
 }
 
-std::unique_ptr<Objective> autoencoder_objective(const Net& net, double weight) { return std::make_unique<AutoencoderObjective>(has_tap(net, "reconstruction"), weight); }
+std::unique_ptr<Objective> autoencoder_objective(const Net& net, double weight) {
+  return std::make_unique<AutoencoderObjective>(has_tap(net, "reconstruction"), weight);
+}
 
 InnerProbes look_inside(const Net& net, const Tensor& rows, const Tensor& labels) {
   Net frozen = net.frozen();

@@ -6,7 +6,9 @@
 namespace retort::audit {
 namespace {
 
-double mean_of(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()); }
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
 
 // "4", "3.5", "-0.25".
 std::string plain(double value) { return fmt::format("{:g}", std::abs(value) < 1e5 ? std::round(value * 1000) / 1000 : value); }
@@ -28,15 +30,16 @@ std::vector<FlaggedRange> flagged_ranges(const std::vector<BinView>& bins, bool 
   bool open = false;
   for (size_t i = 0; i < bins.size(); ++i) {
     const BinView& bin = bins[i];
-    const bool follows = open && ranges.back().feature == bin.feature && (ranges.back().difference > 0) == (bin.difference.mean > 0) && bin.code != kMissingBin &&
-                         !(categories_apart && columns[static_cast<size_t>(bin.feature)].category());
+    const bool follows = open && ranges.back().feature == bin.feature && (ranges.back().difference > 0) == (bin.difference.mean > 0) &&
+                         bin.code != kMissingBin && !(categories_apart && columns[static_cast<size_t>(bin.feature)].category());
     if (!bin.flagged) {
       open = false;
       continue;
     }
     if (!follows) ranges.push_back({bin.feature, 0, i, i, 0});
     FlaggedRange& range = ranges.back();
-    range.difference = (range.difference * static_cast<double>(range.rows) + bin.difference.mean * static_cast<double>(bin.rows)) / static_cast<double>(range.rows + bin.rows);
+    range.difference = (range.difference * static_cast<double>(range.rows) + bin.difference.mean * static_cast<double>(bin.rows)) /
+                       static_cast<double>(range.rows + bin.rows);
     range.rows += bin.rows;
     range.last = i;
     open = true;

@@ -23,8 +23,8 @@ struct Findings {
   HeldOut held;
   CorrelationTest residuals;
   std::vector<double> null;
-  bool tested = false;           // whether the missing-feature test may be read
-  std::string untested;          // why not
+  bool tested = false;   // whether the missing-feature test may be read
+  std::string untested;  // why not
   Honesty transparent, opaque;
   bool missing_features() const;
 };

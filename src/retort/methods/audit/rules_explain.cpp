@@ -42,7 +42,8 @@ void settle_category(Tensor row, const Exhibit& exhibit, const std::vector<int64
   const bool carried = std::any_of(others.begin(), others.end(), [&](int64_t column) { return row[column].item<float>() > 0.5f; });
   if (set)
     for (const int64_t column : others) row[column].zero_();
-  else if (!carried && most_common >= 0) row[most_common].fill_(1);
+  else if (!carried && most_common >= 0)
+    row[most_common].fill_(1);
 }
 
 }  // namespace
@@ -63,7 +64,8 @@ std::vector<Rule> find_rules(const Exhibit& exhibit, const Fit& tree, const Fit&
   };
   gather(tree);
   if (knobs.rules_from == "ensemble") gather(boosted);
-  std::stable_sort(all.begin(), all.end(), [](const Rule& a, const Rule& b) { return a.confidence * a.coverage > b.confidence * b.coverage; });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Rule& a, const Rule& b) { return a.confidence * a.coverage > b.confidence * b.coverage; });
   if (all.size() > kMostCandidates) all.resize(kMostCandidates);
   std::vector<Rule> kept = tidy(std::move(all), part.x, part.decided, {0.01, knobs.least_coverage});
   const auto unsure = [&](const Rule& rule) { return rule.confidence < knobs.least_confidence; };
@@ -83,7 +85,9 @@ std::vector<Explained> explain_rows(const Exhibit& exhibit, const Fit& tree, con
     const Column& column = exhibit.columns[static_cast<size_t>(main.columns[j])];
     change.columns.push_back(column);
     change.spread.push_back(spread[static_cast<int64_t>(j)].item<double>());
-    change.fixed.push_back(std::any_of(knobs.fixed.begin(), knobs.fixed.end(), [&](const std::string& name) { return column.name == name || column.name.rfind(name + "=", 0) == 0; }));
+    change.fixed.push_back(std::any_of(knobs.fixed.begin(), knobs.fixed.end(), [&](const std::string& name) {
+      return column.name == name || column.name.rfind(name + "=", 0) == 0;
+    }));
   }
   const bool two = exhibit.classes.size() == 2;
   std::vector<Explained> all;
@@ -98,7 +102,8 @@ std::vector<Explained> explain_rows(const Exhibit& exhibit, const Fit& tree, con
       for (size_t c = 0; c < near.size(); ++c) {
         Tensor changed = asked[static_cast<int64_t>(c)];
         for (const int64_t j : near[c].changed) changed[main.columns[static_cast<size_t>(j)]] = near[c].row[j];
-        for (const int64_t j : near[c].changed) settle_category(changed, exhibit, main.columns, change.columns[static_cast<size_t>(j)].group);
+        for (const int64_t j : near[c].changed)
+          settle_category(changed, exhibit, main.columns, change.columns[static_cast<size_t>(j)].group);
       }
       const Tensor said = exhibit.model(asked).argmax(1);
       size_t first = 0;
@@ -117,12 +122,14 @@ std::vector<Explained> explain_rows(const Exhibit& exhibit, const Fit& tree, con
       const Tensor parts = tree_shapley(main.sum, own, x.index_select(0, background));
       const int64_t output = two ? 0 : decision;
       const double sign = two && decision == 0 ? -1 : 1;
-      const Tensor box = shapley(exhibit.model, full, exhibit.train.x.index_select(0, background), main.columns, kDraws, seed.stream("orders", static_cast<uint64_t>(row)));
+      const Tensor box = shapley(exhibit.model, full, exhibit.train.x.index_select(0, background), main.columns, kDraws,
+                                 seed.stream("orders", static_cast<uint64_t>(row)));
       for (int64_t j = 0; j < parts.size(0); ++j) {
         made.parts.push_back(sign * parts[j][output].item<double>());
         made.box_parts.push_back(box[j][decision].item<double>());
       }
-      const double value = predict(main.sum, own.unsqueeze(0))[0][output].item<double>(), base = predict(main.sum, x.index_select(0, background)).select(1, output).mean().item<double>();
+      const double value = predict(main.sum, own.unsqueeze(0))[0][output].item<double>(),
+                   base = predict(main.sum, x.index_select(0, background)).select(1, output).mean().item<double>();
       made.value = sign < 0 ? 1 - value : value;
       made.base = sign < 0 ? 1 - base : base;
     }

@@ -12,10 +12,14 @@ int64_t Exhibit::decide(const double* value) const {
   return std::max_element(value, value + classes.size()) - value;
 }
 
-Tensor Exhibit::decide(const Tensor& values) const { return classes.size() == 2 ? (values.squeeze(1) > 0.5).to(at::kLong) : values.argmax(1); }
+Tensor Exhibit::decide(const Tensor& values) const {
+  return classes.size() == 2 ? (values.squeeze(1) > 0.5).to(at::kLong) : values.argmax(1);
+}
 
 Importance weigh_columns(const Exhibit& exhibit, const Net* net, const RulesKnobs& knobs, Seed seed) {
-  const auto wanted = [&](const std::string& name) { return knobs.methods.empty() || std::find(knobs.methods.begin(), knobs.methods.end(), name) != knobs.methods.end(); };
+  const auto wanted = [&](const std::string& name) {
+    return knobs.methods.empty() || std::find(knobs.methods.begin(), knobs.methods.end(), name) != knobs.methods.end();
+  };
   const int64_t rows = std::min(knobs.probe, exhibit.choice.x.size(0));
   const Tensor chosen = permutation(exhibit.choice.x.size(0), seed.stream("probe")).slice(0, 0, rows);
   const Tensor x = exhibit.choice.x.index_select(0, chosen), labels = exhibit.choice.labels.index_select(0, chosen);
@@ -27,7 +31,8 @@ Importance weigh_columns(const Exhibit& exhibit, const Net* net, const RulesKnob
   std::iota(looked_at.begin(), looked_at.end(), 0);
   if (wanted("permutation") || found.blocks) {
     const Groups groups = correlated_groups(exhibit.train.x, knobs.correlated);
-    const Permutation shuffled = (found.blocks ? block_permutation_importance : permutation_importance)(exhibit.model, x, labels, worth, groups, knobs.permutations, seed.stream("permutation"));
+    const Permutation shuffled = (found.blocks ? block_permutation_importance : permutation_importance)(
+        exhibit.model, x, labels, worth, groups, knobs.permutations, seed.stream("permutation"));
     found.null_95 = shuffled.null_95;
     found.null_max = shuffled.null_max;
     found.asked = shuffled.asked;
@@ -37,12 +42,15 @@ Importance weigh_columns(const Exhibit& exhibit, const Net* net, const RulesKnob
     if (wanted("permutation")) found.opinions.push_back({"permutation", shuffled.importance});
   }
   if (wanted("sensitivity")) {
-    found.opinions.push_back({"sensitivity", sensitivity(exhibit.model, x, knobs.step * exhibit.train.x.std(0, /*unbiased=*/false), looked_at)});
+    found.opinions.push_back(
+        {"sensitivity", sensitivity(exhibit.model, x, knobs.step * exhibit.train.x.std(0, /*unbiased=*/false), looked_at)});
     found.asked += x.size(0) * static_cast<int64_t>(looked_at.size() + 1);
   }
   if (net != nullptr) {
     const InnerProbes inside = look_inside(*net, x, labels);
-    for (const auto& [name, values] : {std::pair<std::string, const std::vector<double>&>{"gradient", inside.gradient}, {"attention", inside.attention}, {"latent", inside.latent}})
+    for (const auto& [name, values] : {std::pair<std::string, const std::vector<double>&>{"gradient", inside.gradient},
+                                       {"attention", inside.attention},
+                                       {"latent", inside.latent}})
       if (wanted(name) && !values.empty()) found.opinions.push_back({name, values});
   }
   std::vector<std::vector<double>> values;
@@ -56,7 +64,9 @@ Importance weigh_columns(const Exhibit& exhibit, const Net* net, const RulesKnob
 Fit fit_surrogate(const std::string& kind, const Exhibit& exhibit, std::vector<int64_t> columns, const RulesKnobs& knobs, Seed seed) {
   const Tensor chosen = at::tensor(columns, at::kLong), x = exhibit.train.x.index_select(1, chosen);
   const Tensor hard = at::one_hot(exhibit.train.decided, static_cast<int64_t>(exhibit.classes.size())).to(at::kDouble);
-  const Tensor y = knobs.target == "probabilities" ? exhibit.target(exhibit.train).to(at::kDouble) : hard.size(1) == 2 ? hard.slice(1, 1, 2) : hard;
+  const Tensor y = knobs.target == "probabilities" ? exhibit.target(exhibit.train).to(at::kDouble)
+                   : hard.size(1) == 2             ? hard.slice(1, 1, 2)
+                                                   : hard;
   Fit fit{kind, std::move(columns), {}};
   if (kind == "tree") {
     fit.sum = fit_tree(bin_table(x), y, {knobs.depth, 1, knobs.min_leaf});

@@ -7,10 +7,13 @@
 namespace retort::audit {
 
 void RulesKnobs::describe(Knobs& knobs) {
-  knobs("k", k, "columns that the surrogate reads; 0: the fewest of 5, 10, 20, 50, 100 whose fidelity is within 1 % of the best", at_least(0));
-  knobs("methods", methods, "opinions about the columns that count; empty: all that can be had", one_of({"permutation", "sensitivity", "gradient", "attention", "latent"}));
+  knobs("k", k, "columns that the surrogate reads; 0: the fewest of 5, 10, 20, 50, 100 whose fidelity is within 1 % of the best",
+        at_least(0));
+  knobs("methods", methods, "opinions about the columns that count; empty: all that can be had",
+        one_of({"permutation", "sensitivity", "gradient", "attention", "latent"}));
   knobs("surrogate", surrogate, "the readable model", one_of({"tree", "forest", "boosted"}));
-  knobs("target", target, "what surrogates learn: the black box's probabilities, or its decisions alone", one_of({"probabilities", "labels"}));
+  knobs("target", target, "what surrogates learn: the black box's probabilities, or its decisions alone",
+        one_of({"probabilities", "labels"}));
   knobs("depth", depth, "depth of the tree", between(1, 20));
   knobs("min_leaf", min_leaf, "share of the rows that a leaf of the tree holds at least", between(0, 0.5));
   knobs("trees", trees, "trees of the forest", at_least(1));
@@ -20,7 +23,8 @@ void RulesKnobs::describe(Knobs& knobs) {
   knobs("permutations", permutations, "shuffles of a column", at_least(1));
   knobs("worth", worth, "what shuffling is measured by", one_of({"squared_error", "accuracy"}));
   knobs("correlated", correlated, "columns with a larger correlation are shuffled together", between(0, 1));
-  knobs("blocks_above", blocks_above, "with more columns than this, blocks of columns are shuffled first, and those that matter are split", at_least(1));
+  knobs("blocks_above", blocks_above, "with more columns than this, blocks of columns are shuffled first, and those that matter are split",
+        at_least(1));
   knobs("probe", probe, "held-out rows, at most, that importance is measured on", at_least(10));
   knobs("step", step, "sensitivity: how far a column is moved, in deviations", above(0));
   knobs("rules_from", rules_from, "where rules come from: the tree alone, or the boosted trees too", one_of({"tree", "ensemble"}));
@@ -33,7 +37,8 @@ void RulesKnobs::describe(Knobs& knobs) {
   knobs("examples", examples, "of these, rows that the report explains one by one", at_least(0));
   knobs("net", net, "the black box that is trained where the recipe has no [teacher]");
   knobs("w_r", w_r, "weight of the reconstruction of an autoencoder", at_least(0));
-  knobs("truth", truth, "columns known to matter (a generated world), name* for all that begin so: the run says how many are among the 15 most important");
+  knobs("truth", truth,
+        "columns known to matter (a generated world), name* for all that begin so: the run says how many are among the 15 most important");
   knobs("rivals", rivals, "also fit the tree on all columns, and boosted trees on all columns with the true labels");
 }
 
@@ -41,15 +46,23 @@ namespace {
 
 void check_data(const Splits& splits, const std::vector<Column>& columns, const RulesKnobs& knobs, const Recipe& recipe) {
   const auto p = static_cast<int64_t>(columns.size());
-  if (knobs.k > p) throw ConfigError(fmt::format("{}: knobs.k: expected at most {}, the number of columns, found {}", recipe.where("knobs.k"), p, knobs.k), "k = 0 chooses");
+  if (knobs.k > p)
+    throw ConfigError(fmt::format("{}: knobs.k: expected at most {}, the number of columns, found {}", recipe.where("knobs.k"), p, knobs.k),
+                      "k = 0 chooses");
   const Dataset& train = splits.train;
-  if (train.size() < 50) throw DataError(fmt::format("{}: {} training rows, expected at least 50", train.name, train.size()), "a surrogate of fewer says nothing");
-  if (train.labels.min().item<int64_t>() == train.labels.max().item<int64_t>()) throw DataError(fmt::format("{}: every training row is of one class", train.name));
+  if (train.size() < 50)
+    throw DataError(fmt::format("{}: {} training rows, expected at least 50", train.name, train.size()),
+                    "a surrogate of fewer says nothing");
+  if (train.labels.min().item<int64_t>() == train.labels.max().item<int64_t>())
+    throw DataError(fmt::format("{}: every training row is of one class", train.name));
   std::set<std::string> names;
   for (const Column& column : columns)
-    if (!names.insert(column.name).second) throw DataError(fmt::format("{}: two columns are called '{}'", train.name, column.name), "rename one, or leave it out with data.columns");
+    if (!names.insert(column.name).second)
+      throw DataError(fmt::format("{}: two columns are called '{}'", train.name, column.name),
+                      "rename one, or leave it out with data.columns");
   for (const std::string& name : knobs.fixed) {
-    const bool known = std::any_of(columns.begin(), columns.end(), [&](const Column& column) { return column.name == name || column.name.rfind(name + "=", 0) == 0; });
+    const bool known = std::any_of(columns.begin(), columns.end(),
+                                   [&](const Column& column) { return column.name == name || column.name.rfind(name + "=", 0) == 0; });
     if (!known) throw ConfigError(fmt::format("{}: knobs.fixed: there is no column '{}'", recipe.where("knobs.fixed"), name));
   }
   const Tensor rows = rows_of(train);
@@ -57,7 +70,8 @@ void check_data(const Splits& splits, const std::vector<Column>& columns, const 
     const std::string& name = columns[j].name;
     const bool indicator = columns[j].flag && name.size() > 8 && name.compare(name.size() - 8, 8, " missing") == 0;
     if (indicator && rows.select(1, static_cast<int64_t>(j)).min().item<float>() > 0.5f) {
-      throw DataError(fmt::format("{}: column '{}' has no value in any training row", train.name, name.substr(0, name.size() - 8)), "leave it out with data.columns");
+      throw DataError(fmt::format("{}: column '{}' has no value in any training row", train.name, name.substr(0, name.size() - 8)),
+                      "leave it out with data.columns");
     }
   }
 }
@@ -93,7 +107,8 @@ void count_truth(Run& run, const Exhibit& exhibit, const Importance& importance,
 void run_rules(Run& run) {
   const auto knobs = read_method_knobs<RulesKnobs>(run);
   ClassifierRun c = prepare_classifier(run, Access::none);
-  if (c.teacher && !c.teacher->live()) throw ConfigError("an audit asks about rows that nobody has seen, and captured signals know none", "give the teacher itself");
+  if (c.teacher && !c.teacher->live())
+    throw ConfigError("an audit asks about rows that nobody has seen, and captured signals know none", "give the teacher itself");
   Exhibit exhibit;
   exhibit.columns = columns_of(c.splits.train.spec);
   exhibit.classes = c.splits.train.spec.classes;
@@ -116,13 +131,15 @@ void run_rules(Run& run) {
   exhibit.choice = part_of(chooses, exhibit.model);
   exhibit.test = part_of(c.splits.test, exhibit.model);
   const Tensor wanted = exhibit.target(exhibit.train);
-  if ((wanted.max() - wanted.min()).item<double>() < 1e-9) throw DataError("the black box gives every row the same answer: there is nothing to explain");
+  if ((wanted.max() - wanted.min()).item<double>() < 1e-9)
+    throw DataError("the black box gives every row the same answer: there is nothing to explain");
 
   const Importance importance = weigh_columns(exhibit, net, knobs, run.seed.stream("importance"));
   const Choice choice = choose_k(exhibit, importance, knobs, run.seed.stream("surrogate"));
   const std::vector<int64_t> columns(importance.order.begin(), importance.order.begin() + choice.k);
   std::vector<Fit> fits;
-  for (const std::string kind : {"tree", "forest", "boosted"}) fits.push_back(fit_surrogate(kind, exhibit, columns, knobs, run.seed.stream("surrogate")));
+  for (const std::string kind : {"tree", "forest", "boosted"})
+    fits.push_back(fit_surrogate(kind, exhibit, columns, knobs, run.seed.stream("surrogate")));
   const Fit main = knobs.surrogate == "tree" ? fits[0] : knobs.surrogate == "forest" ? fits[1] : fits[2];
   const std::vector<Rule> rules = find_rules(exhibit, fits[0], fits[2], knobs);
   const std::vector<Explained> rows = explain_rows(exhibit, fits[0], main, knobs, run.seed.stream("explain"));
@@ -143,7 +160,11 @@ void run_rules(Run& run) {
   show_importance(run, exhibit, importance, choice, main);
   show_fidelity(run, exhibit, fits, rules, knobs);
   show_rows(run, exhibit, main, rows);
-  run.outcome.data = {{"name", c.splits.train.name}, {"train", c.splits.train.size()}, {"validation", c.splits.validation.size()}, {"test", c.splits.test.size()}, {"classes", exhibit.classes}};
+  run.outcome.data = {{"name", c.splits.train.name},
+                      {"train", c.splits.train.size()},
+                      {"validation", c.splits.validation.size()},
+                      {"test", c.splits.test.size()},
+                      {"classes", exhibit.classes}};
 }
 
 }  // namespace
@@ -155,7 +176,12 @@ Method rules_surrogate() {
                         .idea("say which of many columns a black box hangs on, and what it does with them, in rules and for single rows")
                         .source("arXiv 2208.13405");
   info.verb = "audit";
-  return {std::move(info), [] { RulesKnobs section; return knobs_of(section).all(); }, run_rules};
+  return {std::move(info),
+          [] {
+            RulesKnobs section;
+            return knobs_of(section).all();
+          },
+          run_rules};
 }
 
 }  // namespace retort::audit

@@ -13,15 +13,16 @@ struct RulesKnobs {
   std::string net = "autoencoder-64-32", surrogate = "boosted", target = "probabilities", worth = "squared_error", rules_from = "ensemble";
   std::vector<std::string> methods, fixed, truth;
   double w_r = 1, step = 1, correlated = 0.9, min_leaf = 0.01, rate = 0.1, least_confidence = 0.8, least_coverage = 0.01, inside = 1;
-  int64_t k = 0, permutations = 10, probe = 500, blocks_above = 2000, depth = 5, trees = 200, rounds = 200, boosted_depth = 4, most_rules = 25, explained = 100, examples = 3;
+  int64_t k = 0, permutations = 10, probe = 500, blocks_above = 2000, depth = 5, trees = 200, rounds = 200, boosted_depth = 4,
+          most_rules = 25, explained = 100, examples = 3;
   bool rivals = false;
   void describe(Knobs& knobs);
 };
 
 // The parts of the table: the surrogate learns from `train`, choices are made on `choice`, and what is shown is measured on `test`.
 struct Part {
-  Tensor x, labels;     // [n, p] float32, [n]
-  Tensor said, decided; // the black box: [n, c] probabilities, [n]
+  Tensor x, labels;      // [n, p] float32, [n]
+  Tensor said, decided;  // the black box: [n, c] probabilities, [n]
 };
 struct Exhibit {
   Answers model;
@@ -30,8 +31,8 @@ struct Exhibit {
   Part train, choice, test;
   // Targets of the surrogates: P(class 1) of two classes, else every class's, [n, 1 or c].
   Tensor target(const Part& part) const;
-  int64_t decide(const double* value) const;             // of such a row
-  Tensor decide(const Tensor& values) const;             // [n, 1 or c] -> [n]
+  int64_t decide(const double* value) const;  // of such a row
+  Tensor decide(const Tensor& values) const;  // [n, 1 or c] -> [n]
 };
 
 struct Opinion {
@@ -40,9 +41,9 @@ struct Opinion {
 };
 struct Importance {
   std::vector<Opinion> opinions;
-  std::vector<double> ranks;        // mean over the opinions
-  std::vector<int64_t> order;       // columns, the most important first
-  double null_95 = 0, null_max = 0; // of the permutation importance
+  std::vector<double> ranks;         // mean over the opinions
+  std::vector<int64_t> order;        // columns, the most important first
+  double null_95 = 0, null_max = 0;  // of the permutation importance
   int64_t asked = 0;
   bool blocks = false;
 };
@@ -70,12 +71,12 @@ std::vector<Rule> find_rules(const Exhibit& exhibit, const Fit& tree, const Fit&
 // Rows of the test part explained.
 struct Explained {
   int64_t row = 0;
-  std::string path;                        // of the tree, in words
-  std::vector<double> parts, box_parts;    // what each of the surrogate's columns adds to the decided class: surrogate, black box
-  double base = 0, value = 0;              // the surrogate's mean over the background, and its answer
+  std::string path;                      // of the tree, in words
+  std::vector<double> parts, box_parts;  // what each of the surrogate's columns adds to the decided class: surrogate, black box
+  double base = 0, value = 0;            // the surrogate's mean over the background, and its answer
   bool found = false, nearest_flips = false;
-  Counterfactual change;                   // the nearest that flips the black box, else the nearest; over the surrogate's columns
-  int64_t now = 0;                         // what the black box says of it
+  Counterfactual change;  // the nearest that flips the black box, else the nearest; over the surrogate's columns
+  int64_t now = 0;        // what the black box says of it
   bool flips = false;
 };
 std::vector<Explained> explain_rows(const Exhibit& exhibit, const Fit& tree, const Fit& main, const RulesKnobs& knobs, Seed seed);

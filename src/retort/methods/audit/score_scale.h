@@ -22,6 +22,7 @@ struct ScoreScale {
 // one). The level is log((k + 0.5) / (n - k + 0.5)), or the mean of a real outcome.
 std::vector<ScoreGroup> score_groups(const std::vector<double>& score, const std::vector<double>& outcome, bool binary);
 // `kind`: auto takes the line where its weighted R^2 is at least 0.95, else the isotonic fit; linear, isotonic; none leaves the score as it is.
-ScoreScale fit_score_scale(const std::vector<double>& score, const std::vector<double>& outcome, bool binary, const std::string& kind = "auto");
+ScoreScale fit_score_scale(const std::vector<double>& score, const std::vector<double>& outcome, bool binary,
+                           const std::string& kind = "auto");
 
 }  // namespace retort::audit

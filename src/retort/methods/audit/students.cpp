@@ -12,7 +12,8 @@ namespace {
 float link(bool logistic, double f) { return static_cast<float>(logistic ? 1 / (1 + std::exp(-f)) : f); }
 
 // The model of the rows with a weight, the others left out so that a fit costs what it uses.
-AdditiveModel fit_on(const Workbench& bench, const std::vector<float>& targets, const std::vector<float>& weights, const AdditiveSettings& settings) {
+AdditiveModel fit_on(const Workbench& bench, const std::vector<float>& targets, const std::vector<float>& weights,
+                     const AdditiveSettings& settings) {
   std::vector<int64_t> rows;
   std::vector<float> some_targets, some_weights;
   for (size_t i = 0; i < weights.size(); ++i)
@@ -26,7 +27,8 @@ std::vector<float> resampled(const std::vector<float>& counts, Seed seed) {
   for (size_t i = 0; i < counts.size(); ++i) urn.insert(urn.end(), static_cast<size_t>(counts[i]), static_cast<int64_t>(i));
   std::vector<float> drawn(counts.size(), 0);
   Dice dice(seed);
-  for (size_t i = 0; i < urn.size(); ++i) ++drawn[static_cast<size_t>(urn[static_cast<size_t>(dice.below(static_cast<int64_t>(urn.size())))])];
+  for (size_t i = 0; i < urn.size(); ++i)
+    ++drawn[static_cast<size_t>(urn[static_cast<size_t>(dice.below(static_cast<int64_t>(urn.size())))])];
   return drawn;
 }
 
@@ -68,11 +70,13 @@ HeldOut held_out(const Workbench& bench, const std::vector<float>& scaled, const
   for (int64_t k = 0; k < folds; ++k) {
     std::vector<float> weights(n, 1);
     for (int64_t i = k; i < bench.rows(); i += folds) weights[static_cast<size_t>(order.data_ptr<int64_t>()[i])] = 0;
-    const std::vector<double> s = fit_on(bench, scaled, weights, bench.mimic.settings).predict(bench.table), o = fit_on(bench, outcome, weights, bench.outcomes.settings).predict(bench.table);
+    const std::vector<double> s = fit_on(bench, scaled, weights, bench.mimic.settings).predict(bench.table),
+                              o = fit_on(bench, outcome, weights, bench.outcomes.settings).predict(bench.table);
     for (size_t i = 0; i < n; ++i) {
       if (weights[i] > 0) continue;
       all.mimic[i] = s[i], all.outcome[i] = static_cast<double>(link(logistic, o[i]));
-      all.score_residual[i] = static_cast<double>(scaled[i]) - s[i], all.outcome_residual[i] = static_cast<double>(outcome[i]) - all.outcome[i];
+      all.score_residual[i] = static_cast<double>(scaled[i]) - s[i],
+      all.outcome_residual[i] = static_cast<double>(outcome[i]) - all.outcome[i];
     }
   }
   return all;
@@ -97,7 +101,9 @@ std::vector<BinView> compare_bins(const Workbench& bench, const StudentSettings&
     const std::vector<float> rows = bag("bag"), others = settings.paired ? rows : bag("other bag");
     for (int64_t r = 0; r < settings.inner; ++r) {
       if (interrupt_requested()) throw Interrupted("interrupted while the bags were fitted", "an audit begins again from its start");
-      const auto draw = [&](const std::vector<float>& from, const char* who) { return resampled(from, seed.stream(who, static_cast<uint64_t>(b * settings.inner + r))); };
+      const auto draw = [&](const std::vector<float>& from, const char* who) {
+        return resampled(from, seed.stream(who, static_cast<uint64_t>(b * settings.inner + r)));
+      };
       const std::vector<float> weights = draw(rows, "inner");
       AdditiveModel s = fit_on(bench, bench.scaled, weights, bench.mimic.settings), o;
       // Centred by the rows of the log, so that bags can be compared.
@@ -117,9 +123,11 @@ std::vector<BinView> compare_bins(const Workbench& bench, const StudentSettings&
   }
   std::vector<double> p;
   for (size_t i = 0; i < bins.size(); ++i) {
-    bins[i].score = little_bags(of_score[i]), bins[i].outcome = little_bags(of_outcome[i]), bins[i].difference = little_bags(of_difference[i]);
+    bins[i].score = little_bags(of_score[i]), bins[i].outcome = little_bags(of_outcome[i]),
+    bins[i].difference = little_bags(of_difference[i]);
     // Few bags may agree by chance, and nothing is left of the variance; it cannot be below what resampling alone does.
-    for (Spread* spread : {&bins[i].score, &bins[i].outcome, &bins[i].difference}) spread->variance = std::max(spread->variance, spread->inner);
+    for (Spread* spread : {&bins[i].score, &bins[i].outcome, &bins[i].difference})
+      spread->variance = std::max(spread->variance, spread->inner);
     const Spread& d = bins[i].difference;
     bins[i].p = d.variance > 0 ? normal_tail(d.mean / std::sqrt(d.variance)) : d.mean == 0 ? 1 : 0;
     p.push_back(bins[i].p);
@@ -143,7 +151,8 @@ std::vector<double> null_correlations(const Workbench& bench, const HeldOut& rea
     for (size_t i = 0; i < n; ++i) {
       scaled.push_back(static_cast<float>(s[i] + real.score_residual[static_cast<size_t>(dice.below(bench.rows()))]));
       const float mean = link(logistic, o[i]);
-      outcome.push_back(logistic ? static_cast<float>(dice.chance(static_cast<double>(mean))) : mean + static_cast<float>(real.outcome_residual[static_cast<size_t>(dice.below(bench.rows()))]));
+      outcome.push_back(logistic ? static_cast<float>(dice.chance(static_cast<double>(mean)))
+                                 : mean + static_cast<float>(real.outcome_residual[static_cast<size_t>(dice.below(bench.rows()))]));
     }
     const HeldOut again = held_out(bench, scaled, outcome, folds, seed.stream("folds", static_cast<uint64_t>(d)));
     found.push_back(pearson(again.score_residual, again.outcome_residual));

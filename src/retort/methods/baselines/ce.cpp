@@ -8,9 +8,8 @@ struct CeKnobs {
 };
 
 Method ce() {
-  return classifier_method<CeKnobs>(
-      MethodInfo("ce").in("baselines").idea("learn from the labels alone: what every method has to beat"),
-      [](const CeKnobs&) { return label_objective(); });
+  return classifier_method<CeKnobs>(MethodInfo("ce").in("baselines").idea("learn from the labels alone: what every method has to beat"),
+                                    [](const CeKnobs&) { return label_objective(); });
 }
 
 }  // namespace retort::baselines

@@ -40,23 +40,27 @@ class CrdObjective : public Objective {
 
   void setup(Trainer& trainer) override {
     if (trainer.job().views.mixes()) {
-      throw ConfigError(trainer.run().recipe.where("views.mixup") + ": views.mixup: kd.crd remembers whole samples, not mixtures", "set views.mixup = 0");
+      throw ConfigError(trainer.run().recipe.where("views.mixup") + ": views.mixup: kd.crd remembers whole samples, not mixtures",
+                        "set views.mixup = 0");
     }
     const Seed seed = trainer.seed().stream("crd");
     student_ = linear_embedding(trainer.student().tap_shape(knobs_.student_layer), knobs_.dim, seed.stream("student"));
     teacher_ = linear_embedding(trainer.teacher()->tap_shape(knobs_.teacher_layer), knobs_.dim, seed.stream("teacher"));
     trainer.learn("embedding.student", student_);
     trainer.learn("embedding.teacher", teacher_);
-    bank_.emplace(trainer.data().ids, trainer.data().labels, MemoryPlan{knobs_.dim, knobs_.k, knobs_.momentum, knobs_.mode == "relax"}, seed);
+    bank_.emplace(trainer.data().ids, trainer.data().labels, MemoryPlan{knobs_.dim, knobs_.k, knobs_.momentum, knobs_.mode == "relax"},
+                  seed);
     bank_->to(trainer.run().device);
   }
 
   Loss loss(const Step& step) override {
-    const Tensor student = student_.forward(step.taps.at(knobs_.student_layer)), teacher = teacher_.forward(step.teacher.features.at(knobs_.teacher_layer));
+    const Tensor student = student_.forward(step.taps.at(knobs_.student_layer)),
+                 teacher = teacher_.forward(step.teacher.features.at(knobs_.teacher_layer));
     const Tensor rows = bank_->rows_of(step.batch.ids);
     const Tensor drawn = bank_->draw(rows, step.trainer.seed().stream("negatives", step.step)).to(student.device());
     const ProcessGroup& group = step.trainer.run().group;
-    const Tensor contrast = side(group, student, bank_->teacher(), drawn, student_normaliser_) + side(group, teacher, bank_->student(), drawn, teacher_normaliser_);
+    const Tensor contrast = side(group, student, bank_->teacher(), drawn, student_normaliser_) +
+                            side(group, teacher, bank_->student(), drawn, teacher_normaliser_);
     visit_ = {rows, student.detach(), teacher.detach()};
     return Loss().add("ce", label_loss(step)).add("contrast", contrast, knobs_.weight);
   }

@@ -36,7 +36,8 @@ class DkdObjective : public Objective {
                         "set knobs.beta = 0, or use kd.hinton");
     }
     if (trainer.job().views.mixes()) {
-      throw ConfigError(recipe.where("views.mixup") + ": views.mixup: kd.dkd needs one label a sample", "set views.mixup = 0, or use kd.hinton");
+      throw ConfigError(recipe.where("views.mixup") + ": views.mixup: kd.dkd needs one label a sample",
+                        "set views.mixup = 0, or use kd.hinton");
     }
   }
 

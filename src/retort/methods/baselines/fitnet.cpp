@@ -39,14 +39,17 @@ class FitnetObjective : public Objective {
       regressor_ = hint_regressor(student.tap_shape(knobs_.student_layer), teacher.tap_shape(knobs_.teacher_layer), knobs_.relu,
                                   trainer.seed().stream("regressor"));
     } catch (const ConfigError& error) {
-      throw ConfigError(fmt::format("kd.fitnet: layers {} and {}: {}", knobs_.student_layer, knobs_.teacher_layer, error.what()), error.hint());
+      throw ConfigError(fmt::format("kd.fitnet: layers {} and {}: {}", knobs_.student_layer, knobs_.teacher_layer, error.what()),
+                        error.hint());
     }
     trainer.learn("regressor", regressor_);
   }
 
   Loss loss(const Step& step) override {
     const Tensor regressed = regressor_.forward(step.taps.at(knobs_.student_layer));
-    return Loss().add("ce", label_loss(step)).add("hint", losses::mse(regressed, step.teacher.features.at(knobs_.teacher_layer)), knobs_.weight);
+    return Loss()
+        .add("ce", label_loss(step))
+        .add("hint", losses::mse(regressed, step.teacher.features.at(knobs_.teacher_layer)), knobs_.weight);
   }
 
  private:

@@ -46,7 +46,8 @@ class FixmatchObjective : public Objective {
   Loss loss(const Step& step) override {
     Tensor strong = step.logits;
     if (knobs_.strong) {
-      const Tensor seen = random_views(step.batch.clean, step.batch.ids, views_, step.trainer.data().spec, step.trainer.seed().stream("strong", static_cast<uint64_t>(step.step)));
+      const Tensor seen = random_views(step.batch.clean, step.batch.ids, views_, step.trainer.data().spec,
+                                       step.trainer.seed().stream("strong", static_cast<uint64_t>(step.step)));
       strong = step.trainer.student().forward(seen.to(step.logits.device()));
     }
     return Loss().add("ce", label_loss(step)).add("pseudo", consistency_loss(step.logits, strong, knobs_.threshold), knobs_.weight);
@@ -60,11 +61,12 @@ class FixmatchObjective : public Objective {
 }  // namespace
 
 Method fixmatch() {
-  return classifier_method<FixmatchKnobs>(MethodInfo("fixmatch")
-                                              .in("baselines")
-                                              .idea("learn from one's own sure decisions about unlabelled samples, on stronger views of them")
-                                              .source("Sohn et al. 2020, arXiv 2001.07685"),
-                                          [](const FixmatchKnobs& knobs) { return std::make_unique<FixmatchObjective>(knobs); });
+  return classifier_method<FixmatchKnobs>(
+      MethodInfo("fixmatch")
+          .in("baselines")
+          .idea("learn from one's own sure decisions about unlabelled samples, on stronger views of them")
+          .source("Sohn et al. 2020, arXiv 2001.07685"),
+      [](const FixmatchKnobs& knobs) { return std::make_unique<FixmatchObjective>(knobs); });
 }
 
 }  // namespace retort::baselines

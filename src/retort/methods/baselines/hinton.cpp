@@ -22,7 +22,8 @@ Method hinton() {
                                           Wanted wanted;
                                           wanted.logits = knobs.w_kd > 0;
                                           return objective(wanted, [knobs](const Step& step) {
-                                            return label_and_teacher_loss(step.logits, step.batch, step.teacher.logits, knobs.temperature, knobs.w_ce, knobs.w_kd);
+                                            return label_and_teacher_loss(step.logits, step.batch, step.teacher.logits, knobs.temperature,
+                                                                          knobs.w_ce, knobs.w_kd);
                                           });
                                         });
 }

@@ -19,7 +19,9 @@ Tensor smoothed_label_loss(const Step& step, double eps) {
 Method ls() {
   return classifier_method<LsKnobs>(
       MethodInfo("ls").in("baselines").idea("cross-entropy with smoothed labels").source("Szegedy et al. 2016, arXiv 1512.00567"),
-      [](const LsKnobs& knobs) { return objective({}, [knobs](const Step& step) { return Loss().add("ls", smoothed_label_loss(step, knobs.eps)); }); });
+      [](const LsKnobs& knobs) {
+        return objective({}, [knobs](const Step& step) { return Loss().add("ls", smoothed_label_loss(step, knobs.eps)); });
+      });
 }
 
 }  // namespace retort::baselines

@@ -22,7 +22,9 @@ int64_t ApiWorld::calls() const {
 
 Dataset with_turned_classes(const Dataset& data) {
   const auto& shape = data.spec.shape;
-  if (shape.size() != 3 || shape[1] != shape[2]) throw ConfigError(fmt::format("knobs.turned: needs square images, {} has rows [{}]", data.name, fmt::join(shape, ",")), "set data.resize, or take the key out");
+  if (shape.size() != 3 || shape[1] != shape[2])
+    throw ConfigError(fmt::format("knobs.turned: needs square images, {} has rows [{}]", data.name, fmt::join(shape, ",")),
+                      "set data.resize, or take the key out");
   Dataset all = data;
   Tensors inputs, labels, ids;
   all.extra.clear();
@@ -78,8 +80,12 @@ std::unique_ptr<Teacher> trained_api(Run& run, const ApiKnobs& knobs, TeacherSou
 ApiWorld make_apis(Run& run, const ApiKnobs& knobs, const TeacherSource& source, const DataKnobs& data) {
   const TeacherKnobs& t = source.teacher;
   const bool files = t.kind == "file" || t.kind == "torchscript";
-  if (!files && t.kind != "train") throw ConfigError(fmt::format("{}: teacher.kind: APIs are trained here or come from files, found '{}'", run.recipe.where("teacher.kind"), t.kind), "train, file or torchscript");
-  if (!files && knobs.nets.empty()) throw ConfigError(run.recipe.where("knobs.nets") + ": knobs.nets: there are none", "nets = [\"mlp-32\"]");
+  if (!files && t.kind != "train")
+    throw ConfigError(
+        fmt::format("{}: teacher.kind: APIs are trained here or come from files, found '{}'", run.recipe.where("teacher.kind"), t.kind),
+        "train, file or torchscript");
+  if (!files && knobs.nets.empty())
+    throw ConfigError(run.recipe.where("knobs.nets") + ": knobs.nets: there are none", "nets = [\"mlp-32\"]");
   Splits splits = load_splits(data, run.seed.stream("data"));
   ApiWorld world;
   world.train = knobs.turned ? with_turned_classes(splits.train) : splits.train;
@@ -87,7 +93,9 @@ ApiWorld make_apis(Run& run, const ApiKnobs& knobs, const TeacherSource& source,
   const std::vector<int64_t> order = numbers(permutation(world.train.classes(), run.seed.stream("classes")));
   const int64_t known = static_cast<int64_t>(order.size()) - knobs.test_classes;
   if (knobs.test_classes < knobs.ways || (!files && known < knobs.ways)) {
-    throw ConfigError(fmt::format("{}: knobs.test_classes: {} of {} classes for tests and {} for APIs do not make tasks of {}", run.recipe.where("knobs.test_classes"), knobs.test_classes, order.size(), known, knobs.ways), "set knobs.turned, or fewer ways");
+    throw ConfigError(fmt::format("{}: knobs.test_classes: {} of {} classes for tests and {} for APIs do not make tasks of {}",
+                                  run.recipe.where("knobs.test_classes"), knobs.test_classes, order.size(), known, knobs.ways),
+                      "set knobs.turned, or fewer ways");
   }
   world.meta_train.assign(order.begin(), order.begin() + known);
   world.meta_test.assign(order.begin() + known, order.end());
@@ -95,10 +103,14 @@ ApiWorld make_apis(Run& run, const ApiKnobs& knobs, const TeacherSource& source,
   for (int64_t i = 0; i < count; ++i) {
     Api api;
     const InputSpec& spec = world.train.spec;
-    if (files) api.teacher = open_candidate(t.files[static_cast<size_t>(i)], spec, run.device, run.seed);
-    else api.teacher = trained_api(run, knobs, source, world, i);
+    if (files)
+      api.teacher = open_candidate(t.files[static_cast<size_t>(i)], spec, run.device, run.seed);
+    else
+      api.teacher = trained_api(run, knobs, source, world, i);
     if (api.teacher->classes() != knobs.ways && api.teacher->classes() != 0) {
-      throw ConfigError(fmt::format("{}: decides between {} classes, and tasks have {}", t.files[static_cast<size_t>(i)], api.teacher->classes(), knobs.ways), "all APIs must have knobs.ways classes");
+      throw ConfigError(fmt::format("{}: decides between {} classes, and tasks have {}", t.files[static_cast<size_t>(i)],
+                                    api.teacher->classes(), knobs.ways),
+                        "all APIs must have knobs.ways classes");
     }
     api.counted = std::make_unique<CountedTeacher>(*api.teacher, knobs.budget);
     world.apis.push_back(std::move(api));

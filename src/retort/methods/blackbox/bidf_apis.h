@@ -19,7 +19,7 @@ struct Api {
 };
 
 struct ApiWorld {
-  Dataset train, test;              // with turned classes where asked for
+  Dataset train, test;  // with turned classes where asked for
   std::vector<int64_t> meta_train, meta_test;
   std::vector<Api> apis;
   int64_t calls() const;

@@ -23,7 +23,8 @@ namespace {
 struct BidfKnobs {
   ApiKnobs apis;
   RecoveryKnobs recovery;
-  int64_t per_class = 30, updates = 60000, episodes = 4, initial = 5, interval = 200, n_in = 10, n_replay = 5, n_test = 10, shots = 5, queries = 15, tasks = 300, kept = 20;
+  int64_t per_class = 30, updates = 60000, episodes = 4, initial = 5, interval = 200, n_in = 10, n_replay = 5, n_test = 10, shots = 5,
+          queries = 15, tasks = 300, kept = 20;
   int64_t boundary_after = 4000;
   double eta_in = 0.01, outer_lr = 1e-3, lambda_adv = 1;
   bool second_order = true, replay = true;
@@ -51,7 +52,9 @@ struct BidfKnobs {
   }
   void check(const Recipe& recipe) const {
     if (replay && shots + queries > per_class * kept) {
-      throw ConfigError(fmt::format("{}: knobs.per_class: a memory of {} images a class holds no task of {} + {}", recipe.where("knobs.per_class"), per_class * kept, shots, queries), "raise knobs.kept or knobs.per_class");
+      throw ConfigError(fmt::format("{}: knobs.per_class: a memory of {} images a class holds no task of {} + {}",
+                                    recipe.where("knobs.per_class"), per_class * kept, shots, queries),
+                        "raise knobs.kept or knobs.per_class");
     }
   }
 };
@@ -59,7 +62,12 @@ struct BidfKnobs {
 // Everything that meta-training changes.
 class MetaLearner {
  public:
-  MetaLearner(Run& run, const BidfKnobs& knobs, ApiWorld& world, Net& net) : run_(run), knobs_(knobs), world_(world), net_(net), memory_(static_cast<int64_t>(world.apis.size()) * knobs.apis.ways, knobs.kept * knobs.per_class) {
+  MetaLearner(Run& run, const BidfKnobs& knobs, ApiWorld& world, Net& net)
+      : run_(run),
+        knobs_(knobs),
+        world_(world),
+        net_(net),
+        memory_(static_cast<int64_t>(world.apis.size()) * knobs.apis.ways, knobs.kept * knobs.per_class) {
     net_.require_grad(true);
     net_.train(true);  // batch norm goes by the statistics of the batch, here and at tests
     OptimiserKnobs adam;
@@ -88,7 +96,8 @@ class MetaLearner {
         run_.save("checkpoints/meta.safetensors", state());
         saved = std::chrono::steady_clock::now();
       }
-      if (interrupted && update_ < last) throw Interrupted(fmt::format("meta: stopped at update {} of {}", update_, last), "go on with --resume --dir " + run_.dir);
+      if (interrupted && update_ < last)
+        throw Interrupted(fmt::format("meta: stopped at update {} of {}", update_, last), "go on with --resume --dir " + run_.dir);
     }
     run_.save("checkpoints/meta.done.safetensors", state());
     std::error_code ignored;
@@ -119,21 +128,27 @@ class MetaLearner {
 
   void meta_update() {
     const int64_t needed = knobs_.shots + knobs_.queries;
-    const bool rich = knobs_.replay && memory_.classes_with(needed) >= knobs_.apis.ways, wants = !rich || update_ < knobs_.initial || stale_ >= knobs_.interval;
+    const bool rich = knobs_.replay && memory_.classes_with(needed) >= knobs_.apis.ways,
+               wants = !rich || update_ < knobs_.initial || stale_ >= knobs_.interval;
     // What is left of the budget decides last: the memory can be replayed for nothing.
-    const bool affordable = knobs_.apis.budget == 0 || world_.calls() + knobs_.episodes * episode_price() <= knobs_.apis.budget, generates = wants && (affordable || !rich);
+    const bool affordable = knobs_.apis.budget == 0 || world_.calls() + knobs_.episodes * episode_price() <= knobs_.apis.budget,
+               generates = wants && (affordable || !rich);
     if (generates && !affordable) {
-      throw BudgetError(fmt::format("knobs.budget: {} of {} calls are made, {} more are needed for new images, and there is no memory to go on with", with_commas(world_.calls()), with_commas(knobs_.apis.budget), with_commas(knobs_.episodes * episode_price())),
-                        "raise it, or lower knobs.q, knobs.iterations or knobs.per_class");
+      throw BudgetError(
+          fmt::format("knobs.budget: {} of {} calls are made, {} more are needed for new images, and there is no memory to go on with",
+                      with_commas(world_.calls()), with_commas(knobs_.apis.budget), with_commas(knobs_.episodes * episode_price())),
+          "raise it, or lower knobs.q, knobs.iterations or knobs.per_class");
     }
     if (wants) stale_ = 0;
     double loss = 0, hits = 0;
     for (int64_t e = 0; e < knobs_.episodes; ++e) {
-      const auto [value, share] = generates ? generation_episode(seed("generate").stream("episode", static_cast<uint64_t>(e))) : replay_episode(seed("replay").stream("episode", static_cast<uint64_t>(e)));
+      const auto [value, share] = generates ? generation_episode(seed("generate").stream("episode", static_cast<uint64_t>(e)))
+                                            : replay_episode(seed("replay").stream("episode", static_cast<uint64_t>(e)));
       loss += value / static_cast<double>(knobs_.episodes);
       hits += share / static_cast<double>(knobs_.episodes);
     }
-    if (!std::isfinite(loss)) throw DivergenceError(fmt::format("meta: the loss is not finite at update {}", update_ + 1), "lower knobs.eta_in or knobs.outer_lr");
+    if (!std::isfinite(loss))
+      throw DivergenceError(fmt::format("meta: the loss is not finite at update {}", update_ + 1), "lower knobs.eta_in or knobs.outer_lr");
     optimiser_.step(1);
     optimiser_.zero_grad();
     if (!generates) {
@@ -141,14 +156,23 @@ class MetaLearner {
       stale_ = replayed_ > best_ + 1e-3 ? 0 : stale_ + 1;
       best_ = std::max(best_, replayed_);
     }
-    run_.log_row({{"phase", "meta"}, {"kind", "train"}, {"step", update_ + 1}, {"epoch", 0}, {generates ? "loss_generated" : "loss_replayed", loss}, {generates ? "accuracy_generated" : "accuracy_replayed", 100 * hits}, {"calls", world_.calls()}});
+    run_.log_row({{"phase", "meta"},
+                  {"kind", "train"},
+                  {"step", update_ + 1},
+                  {"epoch", 0},
+                  {generates ? "loss_generated" : "loss_replayed", loss},
+                  {generates ? "accuracy_generated" : "accuracy_replayed", 100 * hits},
+                  {"calls", world_.calls()}});
   }
 
-  int64_t iterations() const { return run_.place.max_steps > 0 ? std::min(run_.place.max_steps, knobs_.recovery.iterations) : knobs_.recovery.iterations; }
+  int64_t iterations() const {
+    return run_.place.max_steps > 0 ? std::min(run_.place.max_steps, knobs_.recovery.iterations) : knobs_.recovery.iterations;
+  }
 
   // Calls of an episode: two sets are recovered and answered.
   int64_t episode_price() const {
-    const int64_t images = knobs_.apis.ways * knobs_.per_class, evaluations = knobs_.recovery.gradient == "white-box" ? 0 : (knobs_.recovery.antithetic ? 2 : 1) * knobs_.recovery.q + 1;
+    const int64_t images = knobs_.apis.ways * knobs_.per_class,
+                  evaluations = knobs_.recovery.gradient == "white-box" ? 0 : (knobs_.recovery.antithetic ? 2 : 1) * knobs_.recovery.q + 1;
     return 2 * (evaluations * images * iterations() + images);
   }
 
@@ -157,24 +181,31 @@ class MetaLearner {
     Api& api = world_.apis[which];
     const Tensor targets = at::arange(knobs_.apis.ways, at::kLong).repeat_interleave(knobs_.per_class);
     const Net* net = knobs_.recovery.gradient == "white-box" ? api.teacher->net() : nullptr;
-    const Recovered set = recover(*api.counted, net, targets, spec(), knobs_.recovery, iterations(), student, student ? knobs_.lambda_adv : 0, own);
+    const Recovered set = recover(*api.counted, net, targets, spec(), knobs_.recovery, iterations(), student,
+                                  student ? knobs_.lambda_adv : 0, own);
     const Tensor inputs = prepare(set.images, spec()), said = api.counted->logits(inputs);
     intended_ += said.argmax(1).eq(targets).sum().item<double>();
     recovered_ += targets.size(0);
     first_loss_ += set.first_loss;
     last_loss_ += set.last_loss;
     ++sets_;
-    for (int64_t k = 0; k < knobs_.apis.ways; ++k) memory_.put(static_cast<int64_t>(which) * knobs_.apis.ways + k, set.images.slice(0, k * knobs_.per_class, (k + 1) * knobs_.per_class));
+    for (int64_t k = 0; k < knobs_.apis.ways; ++k)
+      memory_.put(static_cast<int64_t>(which) * knobs_.apis.ways + k,
+                  set.images.slice(0, k * knobs_.per_class, (k + 1) * knobs_.per_class));
     return {inputs, said};
   }
 
   // Steps 1 to 4. Returns the outer loss and how often the adapted student decides as the API.
   std::pair<double, double> generation_episode(Seed own) {
     const int64_t count = static_cast<int64_t>(world_.apis.size()), round = generated_ / count;
-    const auto which = static_cast<size_t>(permutation(count, run_.seed.stream("round", static_cast<uint64_t>(round)))[generated_ % count].item<int64_t>());
+    const auto which = static_cast<size_t>(
+        permutation(count, run_.seed.stream("round", static_cast<uint64_t>(round)))[generated_ % count].item<int64_t>());
     ++generated_;
     const auto [support, of_support] = recovered_set(which, {}, own.stream("support"));
-    const Tensors theta = adapted(net_.params(), [&, &inputs = support, &said = of_support](const Tensors& params) { return losses::kl(net_.forward_with(params, inputs), said); }, knobs_.n_in, knobs_.eta_in, knobs_.second_order);
+    const Tensors theta = adapted(
+        net_.params(),
+        [&, &inputs = support, &said = of_support](const Tensors& params) { return losses::kl(net_.forward_with(params, inputs), said); },
+        knobs_.n_in, knobs_.eta_in, knobs_.second_order);
     const std::function<Tensor(const Tensor&)> student = [&](const Tensor& x) {
       const at::NoGradGuard no_grad;
       return net_.forward_with(theta, x);
@@ -191,7 +222,10 @@ class MetaLearner {
     Dice dice(own);
     const Episode task = draw_episode(memory_.pools(), knobs_.apis.ways, knobs_.shots, knobs_.queries, dice);
     const Tensor support = prepare(task.support, spec()), query = prepare(task.query, spec());
-    const Tensors theta = adapted(net_.params(), [&](const Tensors& params) { return losses::cross_entropy(net_.forward_with(params, support), task.support_labels); }, knobs_.n_replay, knobs_.eta_in, knobs_.second_order);
+    const Tensors theta = adapted(
+        net_.params(),
+        [&](const Tensors& params) { return losses::cross_entropy(net_.forward_with(params, support), task.support_labels); },
+        knobs_.n_replay, knobs_.eta_in, knobs_.second_order);
     const Tensor logits = net_.forward_with(theta, query), loss = losses::cross_entropy(logits, task.query_labels);
     (loss / static_cast<double>(knobs_.episodes)).backward();
     return {loss.item<double>(), logits.argmax(1).eq(task.query_labels).to(at::kDouble).mean().item<double>()};
@@ -204,8 +238,10 @@ class MetaLearner {
     all.put("memory", memory_.state());
     std::vector<int64_t> calls;
     for (const Api& api : world_.apis) calls.push_back(api.counted->calls());
-    all.values["meta"] = {{"update", update_}, {"generated", generated_}, {"stale", stale_}, {"recovered", recovered_}, {"sets", sets_}, {"best", best_}, {"replayed", replayed_},
-                          {"intended", intended_}, {"first_loss", first_loss_}, {"last_loss", last_loss_}, {"calls", calls}, {"log_length", run_.log ? run_.log->length() : 0}};
+    all.values["meta"] = {{"update", update_},       {"generated", generated_}, {"stale", stale_},
+                          {"recovered", recovered_}, {"sets", sets_},           {"best", best_},
+                          {"replayed", replayed_},   {"intended", intended_},   {"first_loss", first_loss_},
+                          {"last_loss", last_loss_}, {"calls", calls},          {"log_length", run_.log ? run_.log->length() : 0}};
     return all;
   }
 
@@ -215,7 +251,8 @@ class MetaLearner {
     memory_.load(all.take("memory"));
     const nlohmann::json& v = all.values.at("meta");
     update_ = v.at("update"), generated_ = v.at("generated"), stale_ = v.at("stale"), recovered_ = v.at("recovered"), sets_ = v.at("sets");
-    best_ = v.at("best"), replayed_ = v.at("replayed"), intended_ = v.at("intended"), first_loss_ = v.at("first_loss"), last_loss_ = v.at("last_loss"), log_length_ = v.at("log_length");
+    best_ = v.at("best"), replayed_ = v.at("replayed"), intended_ = v.at("intended"), first_loss_ = v.at("first_loss"),
+    last_loss_ = v.at("last_loss"), log_length_ = v.at("log_length");
     const auto calls = v.at("calls").get<std::vector<int64_t>>();
     for (size_t i = 0; i < world_.apis.size(); ++i) world_.apis[i].counted->count_from(calls.at(i));
   }
@@ -253,7 +290,8 @@ Tensor nearest_centroid(ApiWorld& world, const Episode& task, int64_t ways) {
     Tensors parts;
     Wanted wanted;
     wanted.logits = true;
-    for (Api& api : world.apis) parts.push_back(api.teacher->ask(at::full({x.size(0)}, -1, at::kLong), x, false, wanted).logits.log_softmax(1));
+    for (Api& api : world.apis)
+      parts.push_back(api.teacher->ask(at::full({x.size(0)}, -1, at::kLong), x, false, wanted).logits.log_softmax(1));
     return at::cat(parts, 1);
   };
   const Tensor centroids = features(task.support).view({ways, -1, static_cast<int64_t>(world.apis.size()) * ways}).mean(1);
@@ -264,15 +302,20 @@ nlohmann::json pictures(const ClassMemory& memory) {
   nlohmann::json items = nlohmann::json::array();
   for (size_t c = 0; c < memory.pools().size() && items.size() < 25; ++c) {
     const Tensor& pool = memory.pools()[c];
-    if (pool.defined() && pool.size(0) > 0) items.push_back({{"png", base64(encode_png(pool[-1].mul(255).to(at::kByte)))}, {"caption", fmt::format("class {}", c)}});
+    if (pool.defined() && pool.size(0) > 0)
+      items.push_back({{"png", base64(encode_png(pool[-1].mul(255).to(at::kByte)))}, {"caption", fmt::format("class {}", c)}});
   }
   return items;
 }
 
-void tell(Run& run, const BidfKnobs& knobs, ApiWorld& world, const MetaLearner& learner, const FewShotTest& test, const Net& net, const Net& drawn) {
+void tell(Run& run, const BidfKnobs& knobs, ApiWorld& world, const MetaLearner& learner, const FewShotTest& test, const Net& net,
+          const Net& drawn) {
   const auto adapts = [&](const Net& start) {
     return test.accuracies([&](const Episode& task) {
-      const Tensors theta = adapted_for_use(start.params(), [&](const Tensors& params) { return losses::cross_entropy(start.forward_with(params, task.support), task.support_labels); }, knobs.n_test, knobs.eta_in);
+      const Tensors theta = adapted_for_use(
+          start.params(),
+          [&](const Tensors& params) { return losses::cross_entropy(start.forward_with(params, task.support), task.support_labels); },
+          knobs.n_test, knobs.eta_in);
       const at::NoGradGuard no_grad;
       return start.forward_with(theta, task.query);
     });
@@ -295,14 +338,27 @@ void tell(Run& run, const BidfKnobs& knobs, ApiWorld& world, const MetaLearner& 
   metrics["recovery_loss_first"] = learner.first_loss();
   metrics["recovery_loss_last"] = learner.last_loss();
   run.outcome.table = {{"baseline", "drawn"},
-                       {"columns", {{{"key", "accuracy"}, {"title", fmt::format("accuracy, {} ways {} shots", knobs.apis.ways, knobs.shots)}, {"unit", "%"}, {"better", "higher"}},
-                                    {{"key", "low"}, {"title", "95 % from"}, {"unit", "%"}}, {{"key", "high"}, {"title", "to"}, {"unit", "%"}}}},
+                       {"columns",
+                        {{{"key", "accuracy"},
+                          {"title", fmt::format("accuracy, {} ways {} shots", knobs.apis.ways, knobs.shots)},
+                          {"unit", "%"},
+                          {"better", "higher"}},
+                         {{"key", "low"}, {"title", "95 % from"}, {"unit", "%"}},
+                         {{"key", "high"}, {"title", "to"}, {"unit", "%"}}}},
                        {"rows", rows}};
-  run.outcome.panels.push_back({{"kind", "text"}, {"title", "What was asked"},
-                                {"paragraphs", {fmt::format("{} APIs, {} calls. {:.1f} % of the recovered images are what they were to be, by their API; the loss fell from {:.2f} to {:.2f} while they were recovered.",
-                                                            world.apis.size(), with_commas(world.calls()), 100 * learner.as_intended(), learner.first_loss(), learner.last_loss())}}});
+  run.outcome.panels.push_back({{"kind", "text"},
+                                {"title", "What was asked"},
+                                {"paragraphs",
+                                 {fmt::format("{} APIs, {} calls. {:.1f} % of the recovered images are what they were to be, by their API; "
+                                              "the loss fell from {:.2f} to {:.2f} while they were recovered.",
+                                              world.apis.size(), with_commas(world.calls()), 100 * learner.as_intended(),
+                                              learner.first_loss(), learner.last_loss())}}});
   const nlohmann::json items = pictures(learner.memory());
-  if (!items.empty()) run.outcome.panels.push_back({{"kind", "images"}, {"title", "Recovered images"}, {"note", "The last one of each class of each API in the memory."}, {"items", items}});
+  if (!items.empty())
+    run.outcome.panels.push_back({{"kind", "images"},
+                                  {"title", "Recovered images"},
+                                  {"note", "The last one of each class of each API in the memory."},
+                                  {"items", items}});
   run.outcome.data = {{"name", world.test.name}, {"train", 0}, {"test", world.test.size()}, {"classes", world.test.spec.classes}};
 }
 
@@ -313,10 +369,14 @@ void run_bidf(Run& run) {
   const auto student = run.recipe.read<StudentKnobs>("student");
   const TeacherSource source = read_teacher_source(run, data, views);
   if (source.teacher.shown() < Access::logits) {
-    throw AccessError(fmt::format("bidf-mkd needs logits or probabilities, and these APIs show {} only: decisions hardly ever change along a small step", to_string(source.teacher.shown())), "", static_cast<int>(source.teacher.shown()));
+    throw AccessError(
+        fmt::format("bidf-mkd needs logits or probabilities, and these APIs show {} only: decisions hardly ever change along a small step",
+                    to_string(source.teacher.shown())),
+        "", static_cast<int>(source.teacher.shown()));
   }
   if (knobs.recovery.gradient == "white-box" && source.teacher.kind != "train") {
-    throw ConfigError(run.recipe.where("knobs.gradient") + ": knobs.gradient: true gradients come from teachers trained here only", "take \"zeroth\"");
+    throw ConfigError(run.recipe.where("knobs.gradient") + ": knobs.gradient: true gradients come from teachers trained here only",
+                      "take \"zeroth\"");
   }
   run.open();
   ApiWorld world = make_apis(run, knobs.apis, source, data);
@@ -341,7 +401,11 @@ Method bidf_mkd() {
               .needs(Access::logits)
               .idea("recover images from many APIs by their answers alone, and learn from them a start for new few-shot tasks")
               .source("Hu et al. 2023, arXiv 2305.18413"),
-          [] { BidfKnobs section; return knobs_of(section).all(); }, run_bidf};
+          [] {
+            BidfKnobs section;
+            return knobs_of(section).all();
+          },
+          run_bidf};
 }
 
 }  // namespace retort::blackbox

@@ -19,13 +19,15 @@ void RecoveryKnobs::describe(Knobs& knobs) {
   knobs("q", q, "directions that a gradient is estimated from: q + 1 calls an image a step", at_least(1));
   knobs("mu", mu, "length of the steps along them, in prepared inputs; below 0.01 float32 begins to drown the differences", above(0));
   knobs("antithetic", antithetic, "measure both ways along every direction: half the variance for 2q + 1 calls");
-  knobs("gradient", gradient, "zeroth: estimated from answers; white-box: the true one, for comparison (needs teachers trained here)", one_of({"zeroth", "white-box"}));
+  knobs("gradient", gradient, "zeroth: estimated from answers; white-box: the true one, for comparison (needs teachers trained here)",
+        one_of({"zeroth", "white-box"}));
   knobs("code", code, "numbers that an image is made of", at_least(1));
   knobs("generator_width", width, "channels of the generator's first maps", at_least(2));
   knobs("generator_lr", lr, "learning rate of the generator and its codes (Adam, beta1 0.5)", above(0));
   knobs("crop_padding", crop_padding, "recovered images are moved by up to so many pixels before the API sees them", at_least(0));
   knobs("flip", flip, "and mirrored at random; not for images that have a right side");
-  knobs("keep", keep, "the images that are kept: those of the lowest surrogate <x, g>, of the lowest loss, or the last", one_of({"surrogate", "loss", "last"}));
+  knobs("keep", keep, "the images that are kept: those of the lowest surrogate <x, g>, of the lowest loss, or the last",
+        one_of({"surrogate", "loss", "last"}));
 }
 
 Tensor moved(const Tensor& images, int64_t padding, bool flip, Dice& dice) {
@@ -43,10 +45,11 @@ Tensor moved(const Tensor& images, int64_t padding, bool flip, Dice& dice) {
   return tall.gather(3, columns.view({n, 1, 1, width}).expand({n, images.size(1), height, width}));
 }
 
-Recovered recover(CountedTeacher& api, const Net* net, const Tensor& targets, const InputSpec& spec, const RecoveryKnobs& knobs, int64_t iterations,
-                  const std::function<Tensor(const Tensor& prepared)>& student, double lambda_adv, Seed seed) {
+Recovered recover(CountedTeacher& api, const Net* net, const Tensor& targets, const InputSpec& spec, const RecoveryKnobs& knobs,
+                  int64_t iterations, const std::function<Tensor(const Tensor& prepared)>& student, double lambda_adv, Seed seed) {
   const int64_t n = targets.size(0);
-  Net generator = image_generator({knobs.code, spec.shape, knobs.width, /*centred=*/false, /*normal_linear=*/true}, seed.stream("generator"));
+  Net generator = image_generator({knobs.code, spec.shape, knobs.width, /*centred=*/false, /*normal_linear=*/true},
+                                  seed.stream("generator"));
   generator.require_grad(true);
   generator.train(true);
   Tensor codes = at::empty({n, knobs.code}).normal_(0, 1, seed.stream("codes").generator()).requires_grad_(true);
@@ -70,11 +73,16 @@ Recovered recover(CountedTeacher& api, const Net* net, const Tensor& targets, co
       estimate = {torch::autograd::grad({loss.sum()}, {point}).front(), loss.detach()};
     } else {
       const Tensor directions = search::unit_directions(knobs.q * n, seen, seed.stream("directions", static_cast<uint64_t>(t)).generator());
-      estimate = search::zeroth_order_gradient(seen, directions, knobs.mu, [&](const Tensor& points) { return recovery_loss(api.logits(points), targets, constant, lambda_adv); }, knobs.antithetic);
+      estimate = search::zeroth_order_gradient(
+          seen, directions, knobs.mu,
+          [&](const Tensor& points) { return recovery_loss(api.logits(points), targets, constant, lambda_adv); }, knobs.antithetic);
     }
     const Tensor surrogate = (seen * estimate.gradient).sum() / static_cast<double>(n);
-    const double loss = estimate.loss.mean().item<double>(), score = knobs.keep == "surrogate" ? surrogate.item<double>() : knobs.keep == "loss" ? loss : -static_cast<double>(t);
-    if (!std::isfinite(loss)) throw DivergenceError(fmt::format("recovering images: the loss is not finite at step {}", t + 1), "lower knobs.generator_lr");
+    const double loss = estimate.loss.mean().item<double>(), score = knobs.keep == "surrogate" ? surrogate.item<double>()
+                                                                     : knobs.keep == "loss"    ? loss
+                                                                                               : -static_cast<double>(t);
+    if (!std::isfinite(loss))
+      throw DivergenceError(fmt::format("recovering images: the loss is not finite at step {}", t + 1), "lower knobs.generator_lr");
     if (score < lowest) {
       lowest = score;
       best.images = made.detach().mul(255).round().div(255);

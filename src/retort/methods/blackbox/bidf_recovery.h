@@ -21,13 +21,13 @@ struct RecoveryKnobs {
 };
 
 struct Recovered {
-  Tensor images;             // [n, c, h, w] in [0, 1], of 256 levels
+  Tensor images;                         // [n, c, h, w] in [0, 1], of 256 levels
   double first_loss = 0, last_loss = 0;  // mean CE of the first and of the last tenth of the iterations
 };
 // `student`: logits of the adapted student about prepared inputs, for a boundary set; empty for a plain one. `net`: the API's own net, where
 // knobs.gradient is "white-box". Costs (q+1) * n calls an iteration.
-Recovered recover(CountedTeacher& api, const Net* net, const Tensor& targets, const InputSpec& spec, const RecoveryKnobs& knobs, int64_t iterations,
-                  const std::function<Tensor(const Tensor& prepared)>& student, double lambda_adv, Seed seed);
+Recovered recover(CountedTeacher& api, const Net* net, const Tensor& targets, const InputSpec& spec, const RecoveryKnobs& knobs,
+                  int64_t iterations, const std::function<Tensor(const Tensor& prepared)>& student, double lambda_adv, Seed seed);
 
 // Each image moved by up to `padding` pixels each way, black outside, and mirrored with probability 1/2 where `flip`: differentiable. [n,c,h,w].
 Tensor moved(const Tensor& images, int64_t padding, bool flip, Dice& dice);

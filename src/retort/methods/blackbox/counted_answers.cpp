@@ -15,7 +15,8 @@ Tensor CountedAnswers::ask(const Dataset& rows) {
     const int64_t last = std::min(first + 500, asked.size());
     const Tensor ids = asked.ids.slice(0, first, last);
     const Signals said = teacher_.ask(ids, inputs.slice(0, first, last).to(device_), /*repeats=*/true, wanted);
-    Tensor answer = wanted.logits ? at::softmax(said.logits.cpu().to(at::kFloat), 1) : at::one_hot(said.labels.cpu(), teacher_.classes()).to(at::kFloat);
+    Tensor answer = wanted.logits ? at::softmax(said.logits.cpu().to(at::kFloat), 1)
+                                  : at::one_hot(said.labels.cpu(), teacher_.classes()).to(at::kFloat);
     if (change_) answer = change_(answer, ids);
     answers_ = answers_.defined() ? at::cat({answers_, answer}) : answer;
     for (int64_t i = 0; i < ids.size(0); ++i) table_.add(ids[i].item<int64_t>());
@@ -38,7 +39,8 @@ std::unique_ptr<Objective> labels_and_answers(const CountedAnswers& answers, dou
     if (share == 0) return loss;
     // A teacher that is sure has logits far apart, not infinitely far.
     const Tensor said = answers.kept(step.batch.ids.index_select(0, others.cpu())).to(step.logits.device()).clamp_min(1e-7).log();
-    return std::move(loss.add("kd", losses::kl(step.logits.index_select(0, others), said, losses::Temperature{temperature}.scaled()), share));
+    return std::move(
+        loss.add("kd", losses::kl(step.logits.index_select(0, others), said, losses::Temperature{temperature}.scaled()), share));
   });
 }
 

@@ -13,7 +13,8 @@ class CountedAnswers {
  public:
   using Change = std::function<Tensor(const Tensor& probabilities, const Tensor& ids)>;
   // `change`: what becomes of an answer before anyone sees it (a world where the teacher errs more); empty for none.
-  CountedAnswers(Teacher& teacher, at::Device device, Change change = {}) : teacher_(teacher), device_(device), change_(std::move(change)) {}
+  CountedAnswers(Teacher& teacher, at::Device device, Change change = {})
+      : teacher_(teacher), device_(device), change_(std::move(change)) {}
   // Probabilities [n, classes], on the CPU, at the teacher's own temperature; a teacher of hard labels is sure of them. Rows asked before are not asked again.
   Tensor ask(const Dataset& rows);
   // Kept answers by id [b] int64, rows of zeros where there is none.

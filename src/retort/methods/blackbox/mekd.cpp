@@ -16,7 +16,8 @@ Tensor response_strength(const Tensor& logits) { return std::get<0>(logits.detac
 
 Tensor strength_loss(const Tensor& verdict, const Tensor& strength) {
   if (verdict.dim() != 1 || verdict.sizes() != strength.sizes()) {
-    throw ConfigError(fmt::format("strength_loss: verdicts [{}] and strengths [{}]; expected [batch] and [batch]", fmt::join(verdict.sizes(), ", "), fmt::join(strength.sizes(), ", ")));
+    throw ConfigError(fmt::format("strength_loss: verdicts [{}] and strengths [{}]; expected [batch] and [batch]",
+                                  fmt::join(verdict.sizes(), ", "), fmt::join(strength.sizes(), ", ")));
   }
   return -(strength.detach() * (verdict.sigmoid() + 1e-5).log()).mean();
 }
@@ -49,8 +50,11 @@ struct MekdKnobs {
   GeneratorKnobs generator;
   void describe(Knobs& knobs) {
     knobs("response", response, "soft: learn from whole answers; hard: from decisions alone", one_of({"soft", "hard"}));
-    knobs("answers", answers, "what a soft answer is: logits, or probabilities, which become centred logarithms", one_of({"logits", "probabilities"}));
-    knobs("queries", queries, "pool: ask once about `pool` images and learn from them; fresh: ask about new images at every step, as the paper does", one_of({"pool", "fresh"}));
+    knobs("answers", answers, "what a soft answer is: logits, or probabilities, which become centred logarithms",
+          one_of({"logits", "probabilities"}));
+    knobs("queries", queries,
+          "pool: ask once about `pool` images and learn from them; fresh: ask about new images at every step, as the paper does",
+          one_of({"pool", "fresh"}));
     knobs("pool", pool, "images that the teacher is asked about, a call each", at_least(1));
     knobs("budget", budget, "most calls of the whole run; 0 for no limit", at_least(0));
     knobs("tau", tau, "temperature of the divergence, whose factor is tau, not its square", above(0));
@@ -59,19 +63,25 @@ struct MekdKnobs {
     knobs("w_kl", w_kl, "weight of the divergence of the answers", at_least(0));
     knobs("w_ce", w_ce, "weight of cross-entropy with the teacher's decisions; not of the paper, for comparison", at_least(0));
     knobs("image_loss", image_loss, "distance of images", one_of({"l1", "l2"}));
-    knobs("images", images, "generated: only made images are sent; local: the local images themselves, `pool` of them at most, for comparison (not private)", one_of({"generated", "local"}));
+    knobs("images", images,
+          "generated: only made images are sent; local: the local images themselves, `pool` of them at most, for comparison (not private)",
+          one_of({"generated", "local"}));
     knobs("tilt", tilt, "turn every local image once by up to so many degrees, to make it unlike the teacher's", between(0, 180));
     knobs("noise", noise, "Gaussian noise on local images, as a share of the range of a pixel", between(0, 1));
     generator.describe(knobs);
   }
   void check(const Recipe& recipe) const {
-    if (w_f == 0 && w_kl == 0 && w_ce == 0) throw ConfigError(recipe.name() + ": knobs: w_f, w_kl and w_ce are all 0: nothing is learnt", "leave one of them above 0");
+    if (w_f == 0 && w_kl == 0 && w_ce == 0)
+      throw ConfigError(recipe.name() + ": knobs: w_f, w_kl and w_ce are all 0: nothing is learnt", "leave one of them above 0");
     if (queries == "pool" && budget > 0 && budget < pool) {
-      throw ConfigError(fmt::format("{}: knobs.budget: {} calls do not pay for a pool of {}", recipe.where("knobs.budget"), budget, pool), "raise knobs.budget or lower knobs.pool");
+      throw ConfigError(fmt::format("{}: knobs.budget: {} calls do not pay for a pool of {}", recipe.where("knobs.budget"), budget, pool),
+                        "raise knobs.budget or lower knobs.pool");
     }
-    if (queries == "fresh" && images == "local") throw ConfigError(recipe.where("knobs.images") + ": knobs.images: local images are never fresh", "take knobs.queries = \"pool\"");
+    if (queries == "fresh" && images == "local")
+      throw ConfigError(recipe.where("knobs.images") + ": knobs.images: local images are never fresh", "take knobs.queries = \"pool\"");
     if (response == "hard" && generator.w_inverse > 0) {
-      throw ConfigError(recipe.where("knobs.w_inverse") + ": knobs.w_inverse: decisions are no codes that an image could be made of again", "take knobs.response = \"soft\"");
+      throw ConfigError(recipe.where("knobs.w_inverse") + ": knobs.w_inverse: decisions are no codes that an image could be made of again",
+                        "take knobs.response = \"soft\"");
     }
   }
   bool soft() const { return response == "soft"; }
@@ -90,7 +100,8 @@ Tensor told(CountedTeacher& api, const Tensor& inputs, const MekdKnobs& knobs) {
 Tensor in_batches(const Tensor& codes, const Net& generator) {
   const at::NoGradGuard no_grad;
   Tensors parts;
-  for (int64_t first = 0; first < codes.size(0); first += 500) parts.push_back(generator.forward(codes.slice(0, first, std::min(first + 500, codes.size(0)))));
+  for (int64_t first = 0; first < codes.size(0); first += 500)
+    parts.push_back(generator.forward(codes.slice(0, first, std::min(first + 500, codes.size(0)))));
   return at::cat(parts);
 }
 
@@ -134,7 +145,8 @@ Pool asked_pool(ClassifierRun& c, const MekdKnobs& knobs, const Net& generator, 
 // Step 3. With a pool the answers, and the images that the generator makes of them, are known; else every step asks about new images.
 class MekdObjective final : public Objective {
  public:
-  MekdObjective(const MekdKnobs& knobs, const Net& generator, const InputSpec& spec, CountedTeacher& api, const Pool* pool) : knobs_(knobs), generator_(generator), spec_(spec), api_(api), pool_(pool) {
+  MekdObjective(const MekdKnobs& knobs, const Net& generator, const InputSpec& spec, CountedTeacher& api, const Pool* pool)
+      : knobs_(knobs), generator_(generator), spec_(spec), api_(api), pool_(pool) {
     if (pool_ != nullptr && knobs.w_f > 0) of_answers_ = in_batches(pool_->answers / knobs.tau_g, generator_);
   }
 
@@ -153,7 +165,8 @@ class MekdObjective final : public Objective {
 
   Loss loss(const Step& step) override {
     Loss loss;
-    if (knobs_.w_f > 0) loss.add("image", image_distance(generator_.forward(step.logits / knobs_.tau_g), theirs_, knobs_.image_loss == "l2"), knobs_.w_f);
+    if (knobs_.w_f > 0)
+      loss.add("image", image_distance(generator_.forward(step.logits / knobs_.tau_g), theirs_, knobs_.image_loss == "l2"), knobs_.w_f);
     if (knobs_.w_kl > 0) loss.add("kl", knobs_.tau * losses::kl(step.logits, said_, {knobs_.tau}), knobs_.w_kl);
     if (knobs_.w_ce > 0) loss.add("ce", losses::cross_entropy(step.logits, said_.argmax(1)), knobs_.w_ce);
     return loss.add("code_size", step.logits.detach().abs().mean() / knobs_.tau_g, 0);  // far above 1 the generator saturates
@@ -181,11 +194,14 @@ class MekdObjective final : public Objective {
 
 // What the local images must be, so that their pixels can be told from nothing.
 void check_local(const Dataset& local) {
-  if (local.spec.shape.size() != 3) throw ConfigError(fmt::format("mekd makes images; {} has rows [{}]", local.name, fmt::join(local.spec.shape, ",")), "take data of images");
+  if (local.spec.shape.size() != 3)
+    throw ConfigError(fmt::format("mekd makes images; {} has rows [{}]", local.name, fmt::join(local.spec.shape, ",")),
+                      "take data of images");
   const Tensor pixels = as_made(prepared_inputs(local), local.spec);
   const double low = pixels.min().item<double>(), high = pixels.max().item<double>();
   if (!(low >= -1.001 && high <= 1.001)) {
-    throw DataError(fmt::format("{}: local images lie in [{:.3g}, {:.3g}] where the generator makes [-1, 1]", local.name, low, high), "store images as bytes, or as floats from 0 to 1");
+    throw DataError(fmt::format("{}: local images lie in [{:.3g}, {:.3g}] where the generator makes [-1, 1]", local.name, low, high),
+                    "store images as bytes, or as floats from 0 to 1");
   }
 }
 
@@ -203,10 +219,13 @@ void check_budget(const MekdKnobs& knobs, const TrainKnobs& gan, const TrainKnob
   if (knobs.budget == 0) return;
   const bool trains = knobs.images == "generated" && knobs.generator.generator.empty() && !knobs.generator.untrained;
   const bool asks = trains && knobs.soft() && (knobs.generator.w_im > 0 || knobs.generator.w_inverse > 0);
-  const int64_t first = asks ? gan.epochs * (local.size() / gan.batch) * gan.batch : 0, then = knobs.queries == "fresh" ? training.epochs * local.size() : knobs.pool;
+  const int64_t first = asks ? gan.epochs * (local.size() / gan.batch) * gan.batch : 0,
+                then = knobs.queries == "fresh" ? training.epochs * local.size() : knobs.pool;
   if (first + then > knobs.budget) {
-    throw BudgetError(fmt::format("knobs.budget: {} calls are allowed; the generator would take {} and the student {}", with_commas(knobs.budget), with_commas(first), with_commas(then)),
-                      asks ? "raise it, lower knobs.pool, or set knobs.w_im = 0: then the generator asks nothing" : "raise it, or lower knobs.pool");
+    throw BudgetError(
+        fmt::format("knobs.budget: {} calls are allowed; the generator would take {} and the student {}", with_commas(knobs.budget),
+                    with_commas(first), with_commas(then)),
+        asks ? "raise it, lower knobs.pool, or set knobs.w_im = 0: then the generator asks nothing" : "raise it, or lower knobs.pool");
   }
 }
 
@@ -214,7 +233,8 @@ nlohmann::json pictures(const Pool& pool) {
   nlohmann::json items = nlohmann::json::array();
   for (int64_t i = 0; i < std::min<int64_t>(pool.data.size(), 24); ++i) {
     const auto decided = static_cast<size_t>(pool.data.labels[i].item<int64_t>());
-    items.push_back({{"png", base64(encode_png(pool.data.inputs[i].clamp(0, 1).mul(255).to(at::kByte)))}, {"caption", pool.data.spec.classes.at(decided)}});
+    items.push_back({{"png", base64(encode_png(pool.data.inputs[i].clamp(0, 1).mul(255).to(at::kByte)))},
+                     {"caption", pool.data.spec.classes.at(decided)}});
   }
   return items;
 }
@@ -225,12 +245,19 @@ void tell_pool(ClassifierRun& c, const Pool& pool) {
   const auto rarest = static_cast<size_t>(std::min_element(shares.begin(), shares.end()) - shares.begin());
   c.run.outcome.metrics["rarest_class"] = 100 * shares[rarest];
   if (shares[rarest] < kStarved && !c.run.quiet) {
-    warn(fmt::format("the teacher sees class {} in {:.1f} % of the images sent: the student will hardly learn it; train the generator longer, or give it more local images", pool.data.spec.classes[rarest], 100 * shares[rarest]));
+    warn(
+        fmt::format("the teacher sees class {} in {:.1f} % of the images sent: the student will hardly learn it; train the generator "
+                    "longer, or give it more local images",
+                    pool.data.spec.classes[rarest], 100 * shares[rarest]));
   }
   std::vector<double> percent;
   for (const double share : shares) percent.push_back(100 * share);
   c.card.add_panel({{"kind", "images"}, {"title", "What was sent, and what the teacher said"}, {"items", pictures(pool)}});
-  c.card.add_panel({{"kind", "bars"}, {"title", "The teacher's decisions over the pool"}, {"y", "%"}, {"categories", pool.data.spec.classes}, {"series", {{{"name", "teacher"}, {"values", percent}}}}});
+  c.card.add_panel({{"kind", "bars"},
+                    {"title", "The teacher's decisions over the pool"},
+                    {"y", "%"},
+                    {"categories", pool.data.spec.classes},
+                    {"series", {{{"name", "teacher"}, {"values", percent}}}}});
 }
 
 TrainKnobs gan_defaults() {
@@ -273,20 +300,28 @@ void run_mekd(Run& run) {
   metrics["calls"] = static_cast<double>(api.calls());
   metrics["calls_generator"] = static_cast<double>(of_generator);
   metrics["calls_student"] = static_cast<double>(api.calls() - of_generator);
-  if (!run.quiet) say(fmt::format("calls: {} while the generator learnt, {} for the student", with_commas(of_generator), with_commas(api.calls() - of_generator)));
+  if (!run.quiet)
+    say(fmt::format("calls: {} while the generator learnt, {} for the student", with_commas(of_generator),
+                    with_commas(api.calls() - of_generator)));
   c.conclude(student);
 }
 
 }  // namespace
 
 Method mekd() {
-  return {MethodInfo("mekd")
-              .paper(4)
-              .in("blackbox")
-              .needs(Access::hard_labels)
-              .idea("ask a classifier about made images only, and compare the images that a generator makes of its answers and of the student's")
-              .source("Ma et al. 2024, arXiv 2205.10490"),
-          [] { MekdKnobs section; return knobs_of(section).all(); }, run_mekd};
+  return {
+      MethodInfo("mekd")
+          .paper(4)
+          .in("blackbox")
+          .needs(Access::hard_labels)
+          .idea(
+              "ask a classifier about made images only, and compare the images that a generator makes of its answers and of the student's")
+          .source("Ma et al. 2024, arXiv 2205.10490"),
+      [] {
+        MekdKnobs section;
+        return knobs_of(section).all();
+      },
+      run_mekd};
 }
 
 }  // namespace retort::blackbox

@@ -8,7 +8,9 @@
 
 namespace retort::blackbox {
 
-int64_t wrong_among(int64_t n, double accuracy) { return std::clamp<int64_t>(std::llround((1 - accuracy) * static_cast<double>(n)), 0, n - 1); }
+int64_t wrong_among(int64_t n, double accuracy) {
+  return std::clamp<int64_t>(std::llround((1 - accuracy) * static_cast<double>(n)), 0, n - 1);
+}
 
 Tensor flipped_answers(const Tensor& probabilities, const Tensor& ids, double share, Seed seed) {
   Tensor changed = probabilities.clone();
@@ -33,19 +35,25 @@ class ActiveRun {
     const Dataset& all = c.splits.train;
     const Tensor has_label = at::nonzero(all.labels >= 0).squeeze(1);
     const int64_t kept = knobs.labelled > 0 ? knobs.labelled : has_label.size(0);
-    if (kept > has_label.size(0)) throw ConfigError(fmt::format("knobs.labelled: {} training rows have a label, found {}", has_label.size(0), kept), "raise data.train");
+    if (kept > has_label.size(0))
+      throw ConfigError(fmt::format("knobs.labelled: {} training rows have a label, found {}", has_label.size(0), kept),
+                        "raise data.train");
     labelled_ = all.take(has_label.slice(0, 0, kept));
     Tensor in_pool = at::ones({all.size()}, at::kBool);
     in_pool.index_fill_(0, has_label.slice(0, 0, kept), false);
     pool_ = all.take(at::nonzero(in_pool).squeeze(1));
     truth_ = pool_.labels.clone();
     pool_.labels = at::full_like(truth_, -1);
-    if (pool_.size() < 2) throw ConfigError("knobs.labelled: no point is left to ask about", "set it below the number of training rows, or keep unlabelled rows with data.keep_unlabelled = true");
+    if (pool_.size() < 2)
+      throw ConfigError("knobs.labelled: no point is left to ask about",
+                        "set it below the number of training rows, or keep unlabelled rows with data.keep_unlabelled = true");
     budget_ = knobs.budget > 0 ? knobs.budget : std::max<int64_t>(1, pool_.size() / 10);
-    if (budget_ > pool_.size()) throw ConfigError(fmt::format("knobs.budget: the pool has {} points, found {}", pool_.size(), budget_), "ask about fewer");
+    if (budget_ > pool_.size())
+      throw ConfigError(fmt::format("knobs.budget: the pool has {} points, found {}", pool_.size(), budget_), "ask about fewer");
     if (knobs.rounds > budget_) throw ConfigError(fmt::format("knobs.rounds: {} questions make no {} rounds", budget_, knobs.rounds));
     if (knobs.select == "rad" && knobs.wrong < 0 && c.splits.validation.size() == 0) {
-      throw ConfigError("knobs.wrong: how often the teacher errs is measured on a validation part, and there is none", "set data.validation, or say the share with knobs.wrong");
+      throw ConfigError("knobs.wrong: how often the teacher errs is measured on a validation part, and there is none",
+                        "set data.validation, or say the share with knobs.wrong");
     }
     share_wrong_ = knobs.wrong >= 0 ? knobs.wrong : 0;
     if (c.splits.validation.size() > 0 && knobs.wrong < 0) {
@@ -71,7 +79,8 @@ class ActiveRun {
       const Dataset candidates = pool_.take(left);
       round.wrong = wrong_among(candidates.size(), 1 - share_wrong_);
       const Dataset covered = with_labelled(pool_.take(at::nonzero(asked).squeeze(1)));
-      const std::vector<int64_t> chosen = choose_points(c_, knobs_, answers_, student, candidates, covered, round, c_.run.seed.stream("choice", static_cast<uint64_t>(r)));
+      const std::vector<int64_t> chosen = choose_points(c_, knobs_, answers_, student, candidates, covered, round,
+                                                        c_.run.seed.stream("choice", static_cast<uint64_t>(r)));
       if (r == 0 && round.support > 0) show_sensitivity(round);
       const Tensor rows = left.index_select(0, at::tensor(chosen, at::kLong));
       asked.index_fill_(0, rows, true);
@@ -96,7 +105,9 @@ class ActiveRun {
 
   CountedAnswers::Change errs() const {
     if (knobs_.flips == 0) return {};
-    return [share = knobs_.flips, seed = c_.run.seed.stream("flips")](const Tensor& answers, const Tensor& ids) { return flipped_answers(answers, ids, share, seed); };
+    return [share = knobs_.flips, seed = c_.run.seed.stream("flips")](const Tensor& answers, const Tensor& ids) {
+      return flipped_answers(answers, ids, share, seed);
+    };
   }
 
   Dataset with_labelled(const Dataset& answered) const {
@@ -124,13 +135,19 @@ class ActiveRun {
       const search::Marginals other = search::query_marginals(gains, m, round.asked, knobs_.loss);
       double shared = 0;
       for (size_t i = 0; i < gains.size(); ++i) shared += std::min(other.chances[i], round.chances[i]);
-      rows.push_back({{"wrong", m}, {"support", other.support}, {"value", other.value}, {"shared", 100 * shared / static_cast<double>(round.asked)}});
-      if (scale != 1) c_.run.outcome.metrics[scale < 1 ? "shared_at_half" : "shared_at_three_halves"] = 100 * shared / static_cast<double>(round.asked);
+      rows.push_back(
+          {{"wrong", m}, {"support", other.support}, {"value", other.value}, {"shared", 100 * shared / static_cast<double>(round.asked)}});
+      if (scale != 1)
+        c_.run.outcome.metrics[scale < 1 ? "shared_at_half" : "shared_at_three_halves"] = 100 * shared / static_cast<double>(round.asked);
     }
-    c_.card.add_panel({{"kind", "table"}, {"title", "If the teacher erred less, or more"},
+    c_.card.add_panel({{"kind", "table"},
+                       {"title", "If the teacher erred less, or more"},
                        {"note", fmt::format("The choice rests on {} wrong answers in a pool of {}.", round.wrong, gains.size())},
-                       {"columns", {{{"key", "wrong"}, {"title", "wrong answers"}, {"digits", 0}}, {{"key", "support"}, {"title", "points with a chance"}, {"digits", 0}},
-                                    {{"key", "value"}, {"title", "gain in the worst case"}, {"digits", 2}}, {{"key", "shared"}, {"title", "of the choice the same"}, {"unit", "%"}, {"digits", 0}}}},
+                       {"columns",
+                        {{{"key", "wrong"}, {"title", "wrong answers"}, {"digits", 0}},
+                         {{"key", "support"}, {"title", "points with a chance"}, {"digits", 0}},
+                         {{"key", "value"}, {"title", "gain in the worst case"}, {"digits", 2}},
+                         {{"key", "shared"}, {"title", "of the choice the same"}, {"unit", "%"}, {"digits", 0}}}},
                        {"rows", rows}});
   }
 
@@ -138,13 +155,23 @@ class ActiveRun {
     json rows = json::array();
     double correct = 0;
     for (size_t r = 0; r < rounds.size(); ++r) {
-      rows.push_back({{"round", r + 1}, {"asked", rounds[r].asked}, {"wrong", rounds[r].wrong}, {"support", rounds[r].support > 0 ? json(rounds[r].support) : json()}, {"correct", 100 * rounds[r].correct}});
+      rows.push_back({{"round", r + 1},
+                      {"asked", rounds[r].asked},
+                      {"wrong", rounds[r].wrong},
+                      {"support", rounds[r].support > 0 ? json(rounds[r].support) : json()},
+                      {"correct", 100 * rounds[r].correct}});
       correct += rounds[r].correct * static_cast<double>(rounds[r].asked) / static_cast<double>(budget_);
     }
-    c_.card.add_panel({{"kind", "table"}, {"title", "Questions"}, {"note", fmt::format("{} about the pool, {} about held-out rows to see how often the teacher errs ({:.1f} %).", answers_.questions(), checks_.questions(), 100 * share_wrong_)},
-                       {"columns", {{{"key", "round"}, {"title", "round"}, {"digits", 0}}, {{"key", "asked"}, {"title", "points learned from"}, {"digits", 0}},
-                                    {{"key", "wrong"}, {"title", "wrong in the pool, supposed"}, {"digits", 0}}, {{"key", "support"}, {"title", "points with a chance"}, {"digits", 0}},
-                                    {{"key", "correct"}, {"title", "answers that were right"}, {"unit", "%"}, {"digits", 1}}}},
+    c_.card.add_panel({{"kind", "table"},
+                       {"title", "Questions"},
+                       {"note", fmt::format("{} about the pool, {} about held-out rows to see how often the teacher errs ({:.1f} %).",
+                                            answers_.questions(), checks_.questions(), 100 * share_wrong_)},
+                       {"columns",
+                        {{{"key", "round"}, {"title", "round"}, {"digits", 0}},
+                         {{"key", "asked"}, {"title", "points learned from"}, {"digits", 0}},
+                         {{"key", "wrong"}, {"title", "wrong in the pool, supposed"}, {"digits", 0}},
+                         {{"key", "support"}, {"title", "points with a chance"}, {"digits", 0}},
+                         {{"key", "correct"}, {"title", "answers that were right"}, {"unit", "%"}, {"digits", 1}}}},
                        {"rows", rows}});
     auto& metrics = c_.run.outcome.metrics;
     metrics["questions"] = static_cast<double>(answers_.questions());
@@ -163,8 +190,17 @@ void run_rad(Run& run) {
 }  // namespace
 
 Method rad() {
-  return {MethodInfo("rad").paper(104).in("blackbox").needs(Access::hard_labels).idea("ask a fallible teacher about points that teach much and that it is likely to get right").source("Baykal et al. 2023, arXiv 2210.01213"),
-          [] { RadKnobs section; return knobs_of(section).all(); }, run_rad};
+  return {MethodInfo("rad")
+              .paper(104)
+              .in("blackbox")
+              .needs(Access::hard_labels)
+              .idea("ask a fallible teacher about points that teach much and that it is likely to get right")
+              .source("Baykal et al. 2023, arXiv 2210.01213"),
+          [] {
+            RadKnobs section;
+            return knobs_of(section).all();
+          },
+          run_rad};
 }
 
 }  // namespace retort::blackbox

@@ -5,7 +5,9 @@
 namespace retort::blackbox {
 namespace {
 
-Tensor pool_logits(const Net& student, const Dataset& pool, at::Device device) { return predict_logits(student, prepared_inputs(pool).to(device)).cpu(); }
+Tensor pool_logits(const Net& student, const Dataset& pool, at::Device device) {
+  return predict_logits(student, prepared_inputs(pool).to(device)).cpu();
+}
 
 // The last layer's input where the net has such a tap, else the logits.
 Tensor embeddings(const Net& student, const Dataset& rows, at::Device device) {
@@ -22,19 +24,31 @@ Tensor embeddings(const Net& student, const Dataset& rows, at::Device device) {
 
 Tensor gains_of(const ClassifierRun& c, const RadKnobs& knobs, const Net& student, const Dataset& candidates) {
   double temperature = 1;
-  if (knobs.calibrate && c.splits.validation.size() > 0) temperature = best_temperature(pool_logits(student, c.splits.validation, c.run.device), c.splits.validation.labels);
+  if (knobs.calibrate && c.splits.validation.size() > 0)
+    temperature = best_temperature(pool_logits(student, c.splits.validation, c.run.device), c.splits.validation.labels);
   const Tensor probabilities = at::softmax(pool_logits(student, candidates, c.run.device) / temperature, 1);
-  return knobs.gain == "margin" ? search::margin_gains(probabilities) : knobs.gain == "entropy" ? search::entropy_gains(probabilities) : search::doubt_gains(probabilities);
+  return knobs.gain == "margin"    ? search::margin_gains(probabilities)
+         : knobs.gain == "entropy" ? search::entropy_gains(probabilities)
+                                   : search::doubt_gains(probabilities);
 }
 
 }  // namespace
 
 void RadKnobs::describe(Knobs& knobs) {
-  knobs("select", select, "how points are chosen: rad, or without a thought for the teacher's errors: random, gain (the largest gains), k-centre, cluster-margin, or teacher-confidence, which asks about every point",
+  knobs("select", select,
+        "how points are chosen: rad, or without a thought for the teacher's errors: random, gain (the largest gains), k-centre, "
+        "cluster-margin, or teacher-confidence, which asks about every point",
         one_of({"rad", "random", "gain", "k-centre", "cluster-margin", "teacher-confidence"}));
-  knobs("gain", gain, "what a point would teach, from the student's probabilities: margin (1 - lead of the first class over the second), entropy, or doubt (1 - largest)", one_of({"margin", "entropy", "doubt"}));
-  knobs("calibrate", calibrate, "gains of the student at the temperature that suits its validation part: an over-confident one finds nothing to learn");
-  knobs("labelled", labelled, "training rows that keep their label; the others are the pool, and their labels only tell how the choice went; 0: all that have one", at_least(0));
+  knobs("gain", gain,
+        "what a point would teach, from the student's probabilities: margin (1 - lead of the first class over the second), entropy, or "
+        "doubt (1 - largest)",
+        one_of({"margin", "entropy", "doubt"}));
+  knobs("calibrate", calibrate,
+        "gains of the student at the temperature that suits its validation part: an over-confident one finds nothing to learn");
+  knobs(
+      "labelled", labelled,
+      "training rows that keep their label; the others are the pool, and their labels only tell how the choice went; 0: all that have one",
+      at_least(0));
   knobs("budget", budget, "points to ask about; 0 is a tenth of the pool", at_least(0));
   knobs("rounds", rounds, "ask in so many parts, and train the student between them", at_least(1));
   knobs("wrong", wrong, "share of the pool that the teacher gets wrong; -1 measures it on the validation part", between(-1, 0.999));
@@ -44,7 +58,8 @@ void RadKnobs::describe(Knobs& knobs) {
   knobs("flips", flips, "share of the teacher's answers that are made wrong, for studies", between(0, 1));
 }
 
-std::vector<int64_t> choose_points(const ClassifierRun& c, const RadKnobs& knobs, CountedAnswers& answers, const Net& student, const Dataset& candidates, const Dataset& covered, Round& round, Seed seed) {
+std::vector<int64_t> choose_points(const ClassifierRun& c, const RadKnobs& knobs, CountedAnswers& answers, const Net& student,
+                                   const Dataset& candidates, const Dataset& covered, Round& round, Seed seed) {
   const int64_t n = candidates.size(), b = round.asked;
   const auto embedded = [&](const Dataset& rows) { return embeddings(student, rows, c.run.device); };
   if (knobs.select == "random") {

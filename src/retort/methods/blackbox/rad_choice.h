@@ -17,10 +17,11 @@ struct RadKnobs {
 struct Round {
   int64_t asked = 0, wrong = 0, support = 0;
   std::vector<double> gains, chances;  // of every candidate, where the choice is robust
-  double correct = 0;  // share of the teacher's answers that are true; NaN where no truth is known
+  double correct = 0;                  // share of the teacher's answers that are true; NaN where no truth is known
 };
 
 // Positions of round.asked candidates; fills the rest of the round but what the teacher made of it. `covered`: rows that the student has learned from.
-std::vector<int64_t> choose_points(const ClassifierRun& c, const RadKnobs& knobs, CountedAnswers& answers, const Net& student, const Dataset& candidates, const Dataset& covered, Round& round, Seed seed);
+std::vector<int64_t> choose_points(const ClassifierRun& c, const RadKnobs& knobs, CountedAnswers& answers, const Net& student,
+                                   const Dataset& candidates, const Dataset& covered, Round& round, Seed seed);
 
 }  // namespace retort::blackbox

@@ -25,12 +25,17 @@ class Chain {
 
   Net run() {
     Rung rung = top();
-    student_scale_ = knobs_.student == "slice" ? knobs_.student_scale
-                                               : static_cast<double>(c_.make_student(Seed()).param_count()) / static_cast<double>(rung.net.param_count());
+    student_scale_ = knobs_.student == "slice"
+                         ? knobs_.student_scale
+                         : static_cast<double>(c_.make_student(Seed()).param_count()) / static_cast<double>(rung.net.param_count());
     full_parameters_ = static_cast<double>(rung.net.param_count());
-    if (student_scale_ >= 1) throw ConfigError(c_.run.recipe.where("student.net") + ": student.net: the student is not smaller than its teacher", "name a smaller net");
+    if (student_scale_ >= 1)
+      throw ConfigError(c_.run.recipe.where("student.net") + ": student.net: the student is not smaller than its teacher",
+                        "name a smaller net");
     if (knobs_.hops > 0 && needs_scores() && c_.splits.validation.size() == 0) {
-      throw ConfigError(c_.run.recipe.where("data.validation") + ": data.validation: candidates are judged on a validation part and there is none", "set data.validation, or knobs.select = \"fixed\"");
+      throw ConfigError(
+          c_.run.recipe.where("data.validation") + ": data.validation: candidates are judged on a validation part and there is none",
+          "set data.validation, or knobs.select = \"fixed\"");
     }
     for (int64_t hop = 1; hop <= knobs_.hops; ++hop) {
       const Net wide = ordered(rung.net);
@@ -76,7 +81,9 @@ class Chain {
       const bool distinct = found.empty() || found.back().kept != candidate.kept;
       if (distinct && candidate.scale < rung.scale && candidate.scale > student_scale_) found.push_back(std::move(candidate));
     }
-    if (first && found.empty()) throw ConfigError("knobs.grid: no part of the teacher has a size between the student's and its own", "set other scales, a smaller student, or knobs.hops = 0");
+    if (first && found.empty())
+      throw ConfigError("knobs.grid: no part of the teacher has a size between the student's and its own",
+                        "set other scales, a smaller student, or knobs.hops = 0");
     return found;
   }
 
@@ -102,7 +109,9 @@ class Chain {
 
   // The net of a rung with its most important groups first.
   Net ordered(const Net& net) const { return reordered(net, importance_orders(net, c_.splits.train, knobs_.calibration, c_.run.device)); }
-  Groups groups(const Net& net, double scale) const { return groups_for_scale(net, scale * full_parameters_ / static_cast<double>(net.param_count())); }
+  Groups groups(const Net& net, double scale) const {
+    return groups_for_scale(net, scale * full_parameters_ / static_cast<double>(net.param_count()));
+  }
 
   TrainResult fit(const std::string& phase, Net& net, Objective& objective, Teacher& teacher, int64_t epochs) {
     TrainJob job = c_.job(phase, net, objective);
@@ -122,7 +131,8 @@ class Chain {
 
   // Step 6.
   Net student_of(const Rung& rung, const std::string& phase) {
-    Net student = knobs_.student == "net" ? c_.make_student(c_.run.seed.stream("student")) : cut_out(ordered(rung.net), groups(rung.net, student_scale_));
+    Net student = knobs_.student == "net" ? c_.make_student(c_.run.seed.stream("student"))
+                                          : cut_out(ordered(rung.net), groups(rung.net, student_scale_));
     return tuned(phase, std::move(student), rung, 0, other_steps_);
   }
 
@@ -165,7 +175,9 @@ class Chain {
     const std::vector<double>& scores = knobs_.candidates == "separate" ? alone : joint;
     if (!joint.empty() && !alone.empty() && joint.size() > 1) c_.run.outcome.metrics["rank_correlation"] = spearman(joint, alone);
 
-    const auto tune = [&](size_t i, const std::string& phase, int64_t& steps) { return rung_of(tuned(phase, nets[i], rung, knobs_.assistant_epochs, steps)); };
+    const auto tune = [&](size_t i, const std::string& phase, int64_t& steps) {
+      return rung_of(tuned(phase, nets[i], rung, knobs_.assistant_epochs, steps));
+    };
     Rung found;
     size_t chosen = 0;
     std::vector<double> students;
@@ -183,7 +195,8 @@ class Chain {
       }
       search_steps_ += steps;
       search_passes_ += steps;
-      const auto at = knobs_.select == "oracle" ? std::max_element(students.begin(), students.end()) : std::min_element(students.begin(), students.end());
+      const auto at = knobs_.select == "oracle" ? std::max_element(students.begin(), students.end())
+                                                : std::min_element(students.begin(), students.end());
       chosen = static_cast<size_t>(at - students.begin());
       study_student_ = pupils[chosen];
       found = rungs[chosen];
@@ -201,7 +214,8 @@ class Chain {
   size_t choose(const std::vector<double>& scores, const std::vector<double>& scales, const Rung& rung) const {
     if (knobs_.select == "npsd") return pick_by_npsd(rung.accuracy, rung.scale, scores, scales);
     if (knobs_.select == "best") return static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
-    if (knobs_.select == "random") return static_cast<size_t>(Dice(c_.run.seed.stream("assistant")).below(static_cast<int64_t>(scales.size())));
+    if (knobs_.select == "random")
+      return static_cast<size_t>(Dice(c_.run.seed.stream("assistant")).below(static_cast<int64_t>(scales.size())));
     const double target = knobs_.select == "fixed" ? knobs_.scale : scales[(scales.size() - 1) / 2];
     return nearest_scale(scales, target);
   }
@@ -212,20 +226,27 @@ class Chain {
     if (picks.size() > 1 && !c_.run.quiet) {
       std::vector<std::string> named;
       for (const size_t pick : picks) named.push_back(fmt::format("{:.2f}", scales[pick]));
-      warn(fmt::format("amd: the last evaluations choose different assistants (scales {}): a larger validation part or a longer joint run would tell them apart", fmt::join(named, ", ")));
+      warn(
+          fmt::format("amd: the last evaluations choose different assistants (scales {}): a larger validation part or a longer joint run "
+                      "would tell them apart",
+                      fmt::join(named, ", ")));
     }
     return picks.size() <= 1;
   }
 
-  void tell(const std::string& suffix, const std::vector<double>& asked, const std::vector<double>& scales, const std::vector<double>& scores, const std::vector<double>& alone,
-            const std::vector<double>& students, size_t chosen, const Rung& rung, bool stable, bool first) {
+  void tell(const std::string& suffix, const std::vector<double>& asked, const std::vector<double>& scales,
+            const std::vector<double>& scores, const std::vector<double>& alone, const std::vector<double>& students, size_t chosen,
+            const Rung& rung, bool stable, bool first) {
     if (first) {
       c_.run.outcome.metrics["assistant_scale"] = scales[chosen];
       c_.run.outcome.metrics["stable_choice"] = stable;
     }
     nlohmann::json rows = nlohmann::json::array(), points = nlohmann::json::array();
     for (size_t i = 0; i < scales.size(); ++i) {
-      nlohmann::json row = {{"asked", asked[i]}, {"scale", scales[i]}, {"accuracy", 100 * scores[i]}, {"npsd", npsd(rung.accuracy, scores[i], rung.scale, scales[i])}};
+      nlohmann::json row = {{"asked", asked[i]},
+                            {"scale", scales[i]},
+                            {"accuracy", 100 * scores[i]},
+                            {"npsd", npsd(rung.accuracy, scores[i], rung.scale, scales[i])}};
       if (!alone.empty()) row["alone"] = 100 * alone[i];
       if (!students.empty()) row["student"] = 100 * students[i];
       if (i == chosen) row["chosen"] = "assistant";
@@ -233,10 +254,18 @@ class Chain {
       points.push_back({scales[i], 100 * scores[i]});
     }
     points.push_back({rung.scale, 100 * rung.accuracy});
-    const nlohmann::json columns = {{{"key", "asked"}, {"title", "asked for"}, {"digits", 2}}, {{"key", "scale"}, {"title", "scale"}, {"digits", 3}}, {{"key", "accuracy"}, {"title", "accuracy"}, {"unit", "%"}, {"digits", 2}},
-                                    {{"key", "npsd"}, {"title", "NPSD"}, {"digits", 4}}, {{"key", "alone"}, {"title", "trained alone"}, {"unit", "%"}, {"digits", 2}},
-                                    {{"key", "student"}, {"title", "its student"}, {"unit", "%"}, {"digits", 2}}, {{"key", "chosen"}, {"title", "chosen"}}};
-    c_.card.add_panel({{"kind", "lines"}, {"title", "Candidates for the assistant" + suffix}, {"note", "Accuracy on the validation part; the last point is the teacher."}, {"x", "scale"}, {"y", "accuracy, %"},
+    const nlohmann::json columns = {{{"key", "asked"}, {"title", "asked for"}, {"digits", 2}},
+                                    {{"key", "scale"}, {"title", "scale"}, {"digits", 3}},
+                                    {{"key", "accuracy"}, {"title", "accuracy"}, {"unit", "%"}, {"digits", 2}},
+                                    {{"key", "npsd"}, {"title", "NPSD"}, {"digits", 4}},
+                                    {{"key", "alone"}, {"title", "trained alone"}, {"unit", "%"}, {"digits", 2}},
+                                    {{"key", "student"}, {"title", "its student"}, {"unit", "%"}, {"digits", 2}},
+                                    {{"key", "chosen"}, {"title", "chosen"}}};
+    c_.card.add_panel({{"kind", "lines"},
+                       {"title", "Candidates for the assistant" + suffix},
+                       {"note", "Accuracy on the validation part; the last point is the teacher."},
+                       {"x", "scale"},
+                       {"y", "accuracy, %"},
                        {"series", {{{"name", "candidate"}, {"points", points}}}}});
     c_.card.add_panel({{"kind", "table"}, {"title", "The choice of the assistant" + suffix}, {"columns", columns}, {"rows", rows}});
   }
@@ -253,8 +282,17 @@ void run_amd(Run& run) {
 }  // namespace
 
 Method amd() {
-  return {MethodInfo("amd").paper(34).in("compress").needs(Access::weights).idea("distil through a smaller assistant, chosen among slices of the teacher that are trained together").source("Han et al. 2024, arXiv 2407.04208"),
-          [] { AmdKnobs section; return knobs_of(section).all(); }, run_amd};
+  return {MethodInfo("amd")
+              .paper(34)
+              .in("compress")
+              .needs(Access::weights)
+              .idea("distil through a smaller assistant, chosen among slices of the teacher that are trained together")
+              .source("Han et al. 2024, arXiv 2407.04208"),
+          [] {
+            AmdKnobs section;
+            return knobs_of(section).all();
+          },
+          run_amd};
 }
 
 }  // namespace retort::compress

@@ -8,11 +8,14 @@
 namespace retort::compress {
 
 double npsd(double teacher_performance, double performance, double teacher_scale, double scale) {
-  if (!(scale < teacher_scale)) throw ConfigError(fmt::format("npsd: a candidate of scale {} is not smaller than its teacher of {}", scale, teacher_scale), "candidates lie strictly between student and teacher");
+  if (!(scale < teacher_scale))
+    throw ConfigError(fmt::format("npsd: a candidate of scale {} is not smaller than its teacher of {}", scale, teacher_scale),
+                      "candidates lie strictly between student and teacher");
   return -(teacher_performance - performance) / (teacher_scale - scale);
 }
 
-size_t pick_by_npsd(double teacher_performance, double teacher_scale, const std::vector<double>& performances, const std::vector<double>& scales) {
+size_t pick_by_npsd(double teacher_performance, double teacher_scale, const std::vector<double>& performances,
+                    const std::vector<double>& scales) {
   size_t best = 0;
   const auto value = [&](size_t i) { return npsd(teacher_performance, performances.at(i), teacher_scale, scales.at(i)); };
   for (size_t i = 1; i < scales.size(); ++i)
@@ -28,7 +31,8 @@ std::vector<double> mean_performances(const std::vector<std::vector<double>>& ev
 }
 
 size_t nearest_scale(const std::vector<double>& scales, double target) {
-  const auto nearest = std::min_element(scales.begin(), scales.end(), [&](double x, double y) { return std::abs(x - target) < std::abs(y - target); });
+  const auto nearest = std::min_element(scales.begin(), scales.end(),
+                                        [&](double x, double y) { return std::abs(x - target) < std::abs(y - target); });
   return static_cast<size_t>(nearest - scales.begin());
 }
 
@@ -39,9 +43,16 @@ std::vector<double> candidate_scales(double student_scale, double teacher_scale,
     for (int64_t i = 1; static_cast<double>(i) * step < teacher_scale - kClose; ++i)
       if (static_cast<double>(i) * step > student_scale + kClose) scales.push_back(static_cast<double>(i) * step);
   std::sort(scales.begin(), scales.end());
-  if (scales.empty()) throw ConfigError(fmt::format("knobs.grid_step: no multiple of {} lies between the student's scale {:.3g} and its teacher's {:.3g}", step, student_scale, teacher_scale), "set a smaller step, a smaller student, or knobs.hops = 0");
+  if (scales.empty())
+    throw ConfigError(fmt::format("knobs.grid_step: no multiple of {} lies between the student's scale {:.3g} and its teacher's {:.3g}",
+                                  step, student_scale, teacher_scale),
+                      "set a smaller step, a smaller student, or knobs.hops = 0");
   for (const double scale : scales)
-    if (scale <= student_scale || scale >= teacher_scale) throw ConfigError(fmt::format("knobs.grid: a candidate of scale {} does not lie between the student's {:.3g} and its teacher's {:.3g}", scale, student_scale, teacher_scale), "assistants are larger than the student and smaller than the teacher");
+    if (scale <= student_scale || scale >= teacher_scale)
+      throw ConfigError(
+          fmt::format("knobs.grid: a candidate of scale {} does not lie between the student's {:.3g} and its teacher's {:.3g}", scale,
+                      student_scale, teacher_scale),
+          "assistants are larger than the student and smaller than the teacher");
   return scales;
 }
 

@@ -11,7 +11,8 @@ namespace retort::compress {
 // Throws ConfigError unless s < s_teacher.
 double npsd(double teacher_performance, double performance, double teacher_scale, double scale);
 // Position of the largest; of equal ones the smaller scale.
-size_t pick_by_npsd(double teacher_performance, double teacher_scale, const std::vector<double>& performances, const std::vector<double>& scales);
+size_t pick_by_npsd(double teacher_performance, double teacher_scale, const std::vector<double>& performances,
+                    const std::vector<double>& scales);
 
 // Performances of n candidates, [evaluations][n], averaged over the evaluations.
 std::vector<double> mean_performances(const std::vector<std::vector<double>>& evaluations);

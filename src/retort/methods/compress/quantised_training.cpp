@@ -21,7 +21,9 @@ QuantisationPlan quantisation_plan(const Net& net, int64_t levels, const std::ve
       if (!named_by(net.param_names()[i], pattern)) continue;
       used = left_out[i] = true;
     }
-    if (!used) throw ConfigError(fmt::format("knobs.skip: no parameter of the student is called '{}'", pattern), fmt::format("its parameters are {}", fmt::join(net.param_names(), ", ")));
+    if (!used)
+      throw ConfigError(fmt::format("knobs.skip: no parameter of the student is called '{}'", pattern),
+                        fmt::format("its parameters are {}", fmt::join(net.param_names(), ", ")));
   }
   std::vector<size_t> matrices;
   for (size_t i = 0; i < net.params().size(); ++i)
@@ -32,7 +34,8 @@ QuantisationPlan quantisation_plan(const Net& net, int64_t levels, const std::ve
     if (left_out[i] || (net.params()[i].dim() < 2 && !vectors)) continue;
     plan.push_back({i, net.param_names()[i], levels});
   }
-  if (plan.empty()) throw ConfigError("knobs: no tensor of the student is left to quantise", "leave fewer of them out with skip and float_ends");
+  if (plan.empty())
+    throw ConfigError("knobs: no tensor of the student is left to quantise", "leave fewer of them out with skip and float_ends");
   return plan;
 }
 
@@ -45,7 +48,9 @@ Wanted DistillationLoss::wanted() const {
 Loss DistillationLoss::operator()(const Step& step) const {
   if (lambda == 0) return Loss().add("ce", label_loss(step));
   if (step.batch.targets.defined()) {
-    return Loss().add("ce", label_loss(step), 1 - lambda).add("kd", losses::kl(step.logits, step.teacher.logits, losses::Temperature{temperature}.scaled()), lambda);
+    return Loss()
+        .add("ce", label_loss(step), 1 - lambda)
+        .add("kd", losses::kl(step.logits, step.teacher.logits, losses::Temperature{temperature}.scaled()), lambda);
   }
   const auto [ce, kd] = losses::cross_entropy_and_kl(step.logits, step.teacher.logits, step.labels(), temperature);
   return Loss().add("ce", ce, 1 - lambda).add("kd", kd, lambda);
@@ -103,7 +108,9 @@ DifferentiableQuantisation::DifferentiableQuantisation(QuantisationPlan plan, Se
 
 void DifferentiableQuantisation::setup(Trainer& trainer) {
   if (trainer.job().knobs.keep == "best") {
-    throw ConfigError(trainer.run().recipe.where("train.keep") + ": train.keep: points are kept as they are at the end, not as at the best evaluation", "leave it out, or take algorithm = \"qd\"");
+    throw ConfigError(
+        trainer.run().recipe.where("train.keep") + ": train.keep: points are kept as they are at the end, not as at the best evaluation",
+        "leave it out, or take algorithm = \"qd\"");
   }
   NetBuilder builder(trainer.seed());
   for (const QuantisedTensor& tensor : plan_) builder.param(tensor.name, {tensor.levels}, {});
@@ -145,7 +152,8 @@ std::map<std::string, Quantised> DifferentiableQuantisation::quantised(const Net
   std::map<std::string, Quantised> all;
   for (size_t i = 0; i < plan_.size(); ++i) {
     const Tensor points = points_.params()[i].detach().clone();
-    all[plan_[i].name] = {scales_[i], points, nearest_points(units_[i], points), points.numel(), net.params()[plan_[i].param].sizes().vec()};
+    all[plan_[i].name] = {scales_[i], points, nearest_points(units_[i], points), points.numel(),
+                          net.params()[plan_[i].param].sizes().vec()};
   }
   return all;
 }
@@ -159,7 +167,8 @@ void DifferentiableQuantisation::deploy(Net& net) const {
   }
 }
 
-std::vector<double> gradient_norms(const ClassifierRun& classifier, const Net& net, const QuantisationPlan& plan, const DistillationLoss& loss, int64_t batches) {
+std::vector<double> gradient_norms(const ClassifierRun& classifier, const Net& net, const QuantisationPlan& plan,
+                                   const DistillationLoss& loss, int64_t batches) {
   const Dataset& data = classifier.splits.train;
   const int64_t size = classifier.train_knobs.batch;
   Net held = net.clone();
@@ -173,7 +182,8 @@ std::vector<double> gradient_norms(const ClassifierRun& classifier, const Net& n
     const Tensor inputs = prepared_inputs(part).to(classifier.run.device);
     Signals teacher;
     if (loss.lambda > 0) teacher = classifier.teacher->ask(part.ids, inputs, /*repeats=*/false, loss.wanted());
-    const Tensors gradients = torch::autograd::grad({loss(held.forward(inputs), teacher.logits, part.labels.to(classifier.run.device))}, weights);
+    const Tensors gradients = torch::autograd::grad({loss(held.forward(inputs), teacher.logits, part.labels.to(classifier.run.device))},
+                                                    weights);
     for (size_t i = 0; i < norms.size(); ++i) norms[i] += gradients[i].norm().item<double>() / static_cast<double>(batches);
   }
   return norms;

@@ -76,6 +76,7 @@ class DifferentiableQuantisation : public Objective {
 };
 
 // 2-norm of the loss's gradient at the net's weights, tensor by tensor, the mean over the first batches of the training part.
-std::vector<double> gradient_norms(const ClassifierRun& classifier, const Net& net, const QuantisationPlan& plan, const DistillationLoss& loss, int64_t batches = 5);
+std::vector<double> gradient_norms(const ClassifierRun& classifier, const Net& net, const QuantisationPlan& plan,
+                                   const DistillationLoss& loss, int64_t batches = 5);
 
 }  // namespace retort::compress

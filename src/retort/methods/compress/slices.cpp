@@ -32,13 +32,17 @@ Loss CompositeLoss::loss(const std::array<Tensor, 3>& terms) const {
 
 void StudentObjective::setup(Trainer& trainer) {
   if (composite_.b == 0) return;
-  projector_ = linear_map(trainer.student().tap_shape("embedding"), trainer.teacher()->tap_shape("embedding"), trainer.seed().stream("projector"));
+  projector_ = linear_map(trainer.student().tap_shape("embedding"), trainer.teacher()->tap_shape("embedding"),
+                          trainer.seed().stream("projector"));
   trainer.learn("projector", projector_);
 }
 
-Loss StudentObjective::loss(const Step& step) { return composite_.loss(composite_.terms(step, step.logits, step.taps.at("embedding"), projector_)); }
+Loss StudentObjective::loss(const Step& step) {
+  return composite_.loss(composite_.terms(step, step.logits, step.taps.at("embedding"), projector_));
+}
 
-JointObjective::JointObjective(CompositeLoss composite, const Net& shared, std::vector<Groups> candidates, int64_t more, int64_t evaluations, const ClassifierRun& c)
+JointObjective::JointObjective(CompositeLoss composite, const Net& shared, std::vector<Groups> candidates, int64_t more,
+                               int64_t evaluations, const ClassifierRun& c)
     : composite_(composite), candidates_(std::move(candidates)), more_(more), wanted_evaluations_(evaluations), c_(c) {
   for (const Groups& kept : candidates_) {
     nets_.push_back(cut_out(shared, kept));
@@ -100,7 +104,8 @@ State JointObjective::state() const {
   State state;
   state.values = {{"evaluations", evaluations_}, {"passes", passes_}};
   for (size_t i = 0; i < nets_.size(); ++i)
-    for (size_t k = 0; k < nets_[i].buffers().size(); ++k) state.tensors[fmt::format("{}.{}", i, nets_[i].buffer_names()[k])] = nets_[i].buffers()[k];
+    for (size_t k = 0; k < nets_[i].buffers().size(); ++k)
+      state.tensors[fmt::format("{}.{}", i, nets_[i].buffer_names()[k])] = nets_[i].buffers()[k];
   return state;
 }
 
@@ -129,8 +134,10 @@ std::vector<Tensor> importance_orders(const Net& given, const Dataset& data, int
     const Tensor loss = losses::cross_entropy(net.forward(inputs.slice(0, first, last)), used.labels.slice(0, first, last).to(device));
     const auto scores = taylor_importance(net, torch::autograd::grad({loss}, net.params(), {}, {}, false, /*allow_unused=*/true));
     for (size_t i = 0; i < scores.size(); ++i) {
-      if (sums.size() <= i) sums.push_back(scores[i]);
-      else sums[i] += scores[i];
+      if (sums.size() <= i)
+        sums.push_back(scores[i]);
+      else
+        sums[i] += scores[i];
     }
   }
   for (Tensor& sum : sums) sum = std::get<1>(sum.sort(/*stable=*/true, /*dim=*/0, /*descending=*/true));

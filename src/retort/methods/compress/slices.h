@@ -33,7 +33,8 @@ class StudentObjective : public Objective {
 // Candidates of all sizes in the weights of the net that is trained (whose groups are in order), each with statistics and a projector of its own.
 class JointObjective : public Objective {
  public:
-  JointObjective(CompositeLoss composite, const Net& shared, std::vector<Groups> candidates, int64_t more, int64_t evaluations, const ClassifierRun& c);
+  JointObjective(CompositeLoss composite, const Net& shared, std::vector<Groups> candidates, int64_t more, int64_t evaluations,
+                 const ClassifierRun& c);
   Wanted wanted() const override { return composite_.wanted(); }
   void setup(Trainer& trainer) override;
   Tensor forward(Trainer& trainer, const Batch& batch, Taps* taps) override;
@@ -42,9 +43,11 @@ class JointObjective : public Objective {
   State state() const override;
   void load(const State& state) override;
 
-  Net candidate(const Net& shared, size_t index) const;                       // cut out, with its own statistics
-  const std::vector<std::vector<double>>& evaluations() const { return evaluations_; }  // accuracy of every candidate, an entry for each evaluation
-  int64_t passes() const { return passes_; }                                  // forward and backward passes of candidates so far
+  Net candidate(const Net& shared, size_t index) const;  // cut out, with its own statistics
+  const std::vector<std::vector<double>>& evaluations() const {
+    return evaluations_;
+  }                                           // accuracy of every candidate, an entry for each evaluation
+  int64_t passes() const { return passes_; }  // forward and backward passes of candidates so far
 
  private:
   CompositeLoss composite_;

@@ -41,7 +41,9 @@ int64_t epochs_of(Trainer& trainer) {
   return std::accumulate(stages.begin(), stages.end(), int64_t{0}, [](int64_t sum, const StageKnobs& stage) { return sum + stage.epochs; });
 }
 
-double accuracy(const Tensor& logits, const Tensor& labels) { return logits.argmax(1).cpu().eq(labels).to(at::kDouble).mean().item<double>(); }
+double accuracy(const Tensor& logits, const Tensor& labels) {
+  return logits.argmax(1).cpu().eq(labels).to(at::kDouble).mean().item<double>();
+}
 
 }  // namespace
 
@@ -72,7 +74,8 @@ void BlockObjective::setup(Trainer& trainer) {
     ends_.push_back(block_position(student, boundary.student) + 1);
     const bool mapped = ends_[k] < student.blocks().size() && student.blocks()[ends_[k]].name == map_name(boundary);
     begins_.push_back(ends_[k] + (mapped ? 1 : 0));
-    const Shape ours = student.tap_shape(boundary.student), theirs = trainer.teacher() ? trainer.teacher()->tap_shape(boundary.teacher) : ours;
+    const Shape ours = student.tap_shape(boundary.student),
+                theirs = trainer.teacher() ? trainer.teacher()->tap_shape(boundary.teacher) : ours;
     if (ours == theirs || wanted().features.empty()) continue;
     const Seed seed = trainer.seed().stream("adapters", k);
     out_[k] = adapter(plan_.adapter, ours, theirs, seed.stream("out"));
@@ -93,7 +96,8 @@ void BlockObjective::sync_maps(Net& student) const {
     const auto [weight, bias] = folded_maps(*out_[k], *in_[k]);
     const auto place = [&](const char* name) {
       const auto& names = student.param_names();
-      return student.params()[static_cast<size_t>(std::find(names.begin(), names.end(), map_name(plan_.boundaries[k]) + ".map." + name) - names.begin())];
+      return student.params()[static_cast<size_t>(std::find(names.begin(), names.end(), map_name(plan_.boundaries[k]) + ".map." + name) -
+                                                  names.begin())];
     };
     Tensor own_weight = place("weight"), own_bias = place("bias");
     own_weight.copy_(weight.view_as(own_weight));
@@ -110,10 +114,13 @@ void BlockObjective::begin_stage(Trainer& trainer, size_t stage) {
 
 void BlockObjective::begin_epoch(Trainer& trainer, int64_t epoch) {
   const bool measures = plan_.noise_share > 0 && !first_params_.empty() && trainer.teacher();
-  if (measures && static_cast<double>(epoch) < plan_.noise_share * static_cast<double>(epochs_of(trainer))) noises_.push_back(measured_noise(trainer, epoch));
+  if (measures && static_cast<double>(epoch) < plan_.noise_share * static_cast<double>(epochs_of(trainer)))
+    noises_.push_back(measured_noise(trainer, epoch));
 }
 
-Tensor BlockObjective::forward(Trainer& trainer, const Batch& batch, Taps*) { return whole() ? trainer.student().forward(batch.inputs) : Tensor(); }
+Tensor BlockObjective::forward(Trainer& trainer, const Batch& batch, Taps*) {
+  return whole() ? trainer.student().forward(batch.inputs) : Tensor();
+}
 
 Loss BlockObjective::loss(const Step& step) { return losses_of(step.trainer.student(), now_, step.batch, step.teacher, step.logits); }
 
@@ -124,7 +131,8 @@ Tensor BlockObjective::entered(size_t block, const Batch& batch, const Signals& 
   return in_[block - 1] ? in_[block - 1]->forward(features) : features;
 }
 
-Loss BlockObjective::losses_of(const Net& student, const Segments& segments, const Batch& batch, const Signals& teacher, Tensor logits) const {
+Loss BlockObjective::losses_of(const Net& student, const Segments& segments, const Batch& batch, const Signals& teacher,
+                               Tensor logits) const {
   const size_t blocks = plan_.boundaries.size() + 1;
   Tensor pull, inner;
   const auto add = [](Tensor& sum, const Tensor& part) { sum = sum.defined() ? sum + part : part; };
@@ -141,9 +149,12 @@ Loss BlockObjective::losses_of(const Net& student, const Segments& segments, con
       const size_t stop = block + 1 < blocks ? ends_[block] : student.blocks().size();
       features = student.forward_blocks(at, stop, features);
       at = stop;
-      if (block + 1 == blocks) logits = features;
-      else if (block + 1 == end) add(pull, distance(block, features));
-      else if (plan_.inner > 0) add(inner, distance(block, features));
+      if (block + 1 == blocks)
+        logits = features;
+      else if (block + 1 == end)
+        add(pull, distance(block, features));
+      else if (plan_.inner > 0)
+        add(inner, distance(block, features));
     }
     begin = end;
   }
@@ -199,7 +210,8 @@ void BlockObjective::end_epoch(Trainer& trainer, int64_t epoch) {
   const int64_t epochs = epochs_of(trainer);
   // Statistics of blocks that were fed by the teacher are not those of the whole.
   const bool merges = plan_.stages.front().size() > 1;
-  if (merges && epoch + 1 == epochs && !trainer.student().buffers().empty()) reestimate_batch_norm(trainer.student(), prepared_inputs(trainer.data()).to(trainer.run().device));
+  if (merges && epoch + 1 == epochs && !trainer.student().buffers().empty())
+    reestimate_batch_norm(trainer.student(), prepared_inputs(trainer.data()).to(trainer.run().device));
   looks_.push_back(look(trainer));
 }
 
@@ -209,7 +221,9 @@ double BlockObjective::noise() const {
   return mean_square > 0 ? variance / mean_square : 0;
 }
 
-double BlockObjective::noise_at_start() const { return noises_.empty() || noises_.front().second == 0 ? 0 : noises_.front().first / noises_.front().second; }
+double BlockObjective::noise_at_start() const {
+  return noises_.empty() || noises_.front().second == 0 ? 0 : noises_.front().first / noises_.front().second;
+}
 
 State BlockObjective::state() const {
   State state;

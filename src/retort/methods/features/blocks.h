@@ -12,12 +12,12 @@ namespace retort::features {
 struct BlockPlan {
   std::vector<Boundary> boundaries;
   std::vector<Segments> stages;
-  bool fold = true;             // an adapter pair becomes a linear map of the student when its boundary is merged; false: it is dropped
+  bool fold = true;  // an adapter pair becomes a linear map of the student when its boundary is merged; false: it is dropped
   std::string adapter = "linear";
   double temperature = 4, w_ce = 0.1, w_kd = 0.9, feature_weight = 1, inner = 0;
-  double noise_share = 0;       // share of the epochs, from the first, in which the noise of the first block's gradient is measured; 0: never
+  double noise_share = 0;  // share of the epochs, from the first, in which the noise of the first block's gradient is measured; 0: never
   int64_t noise_batches = 16;
-  bool maps() const;            // whether boundaries that need adapters get maps in the student
+  bool maps() const;  // whether boundaries that need adapters get maps in the student
 };
 
 // The student with a linear map behind each boundary where the teacher's width is another, if the plan wants maps.
@@ -42,7 +42,8 @@ class BlockObjective : public Objective {
   void sync_maps(Net& student) const;
 
   struct Look {
-    double composed = 0, fed = 0;  // accuracy on the validation part: of the student as it is; of its last segment behind the teacher's features
+    double composed = 0,
+           fed = 0;  // accuracy on the validation part: of the student as it is; of its last segment behind the teacher's features
   };
   const std::vector<Look>& looks() const { return looks_; }  // one an epoch
   // Variance of the first block's gradient over its squared mean: summed over the epochs measured, each at its beginning; and before the first step.
@@ -54,10 +55,11 @@ class BlockObjective : public Objective {
  private:
   BlockPlan plan_;
   const ClassifierRun& c_;
-  std::vector<std::optional<Net>> in_, out_;     // adapters of boundary k: teacher to student, student to teacher; none where widths agree
-  std::vector<size_t> ends_, begins_;            // of boundary k in the student's blocks: one past its layer; where the next block begins (behind a map)
-  std::vector<size_t> first_params_;             // positions of the first block's parameters
-  std::set<size_t> merged_;                      // boundaries whose adapters have been folded or dropped
+  std::vector<std::optional<Net>> in_, out_;  // adapters of boundary k: teacher to student, student to teacher; none where widths agree
+  std::vector<size_t> ends_,
+      begins_;  // of boundary k in the student's blocks: one past its layer; where the next block begins (behind a map)
+  std::vector<size_t> first_params_;  // positions of the first block's parameters
+  std::set<size_t> merged_;           // boundaries whose adapters have been folded or dropped
   Segments now_;
   std::vector<Look> looks_;
   std::vector<std::pair<double, double>> noises_;  // variance, squared mean

@@ -28,7 +28,9 @@ Net started(const RandomTeacherKnobs& knobs, const Net& teacher, const Net& othe
 
 }  // namespace
 
-Net interpolated_start(const Net& teacher, const Net& other, double alpha) { return alpha == 1 ? other.clone() : mixed(teacher, other, 1 - alpha, alpha); }
+Net interpolated_start(const Net& teacher, const Net& other, double alpha) {
+  return alpha == 1 ? other.clone() : mixed(teacher, other, 1 - alpha, alpha);
+}
 Net neighbouring_start(const Net& teacher, const Net& other, double epsilon) { return mixed(teacher, other, 1, epsilon); }
 
 Tensor head_cross_entropy(const Tensor& student, const Tensor& teacher, double student_temperature, double teacher_temperature) {
@@ -37,17 +39,23 @@ Tensor head_cross_entropy(const Tensor& student, const Tensor& teacher, double s
 
 void RandomTeacherKnobs::describe(Knobs& knobs) {
   knobs("alpha", alpha, "how far from the teacher the student starts: 0 a copy, 1 an independent draw", between(0, 1));
-  knobs("start", start, "interpolate: between the teacher and another draw, as alpha says; neighbourhood: the teacher plus epsilon times another draw", one_of({"interpolate", "neighbourhood"}));
+  knobs("start", start,
+        "interpolate: between the teacher and another draw, as alpha says; neighbourhood: the teacher plus epsilon times another draw",
+        one_of({"interpolate", "neighbourhood"}));
   knobs("epsilon", epsilon, "neighbourhood: size of the step", at_least(0));
-  knobs("loss", loss, "ce: cross-entropy between the softmaxes of two heads; mse: between the embeddings themselves, without heads", one_of({"ce", "mse"}));
+  knobs("loss", loss, "ce: cross-entropy between the softmaxes of two heads; mse: between the embeddings themselves, without heads",
+        one_of({"ce", "mse"}));
   knobs("temperature_teacher", temperature_teacher, "softmax temperature of the teacher's head", above(0));
   knobs("temperature_student", temperature_student, "softmax temperature of the student's head", above(0));
   knobs("head_hidden", head_hidden, "hidden widths of the heads", at_least(1));
   knobs("bottleneck", bottleneck, "width of the heads before the prototypes", at_least(1));
   knobs("prototypes", prototypes, "outputs of the heads; they dominate the time, so take 512 to 2048 without a GPU", at_least(2));
-  knobs("normalise_prototypes", normalise_prototypes, "bring prototypes to length 1, as the paper's script does; its library leaves them as they are");
+  knobs("normalise_prototypes", normalise_prototypes,
+        "bring prototypes to length 1, as the paper's script does; its library leaves them as they are");
   knobs("teacher_net", teacher_net, "architecture of the teacher; the student's when empty (another one only with alpha = 1)");
-  knobs("teacher_statistics", teacher_statistics, "batch-norm of the teacher while it teaches. untouched: as drawn, mean 0 and variance 1; batch: each batch's own, as the student's", one_of({"untouched", "batch"}));
+  knobs("teacher_statistics", teacher_statistics,
+        "batch-norm of the teacher while it teaches. untouched: as drawn, mean 0 and variance 1; batch: each batch's own, as the student's",
+        one_of({"untouched", "batch"}));
   knobs("inputs", inputs, "data: the training inputs; noise: Gaussian noise in their place, as a control", one_of({"data", "noise"}));
   knobs("probe", probe, "judge the encoder by a linear and a kNN probe, and give what is kept the linear readout");
   probes.describe(knobs);
@@ -58,7 +66,8 @@ void RandomTeacherKnobs::describe(Knobs& knobs) {
 RandomNets draw_nets(const RandomTeacherKnobs& knobs, const std::string& arch, const Dataset& data, Seed seed) {
   RandomNets nets;
   nets.encoder = make_net(arch, data.spec.shape, data.classes(), seed.stream("encoder"));
-  nets.head = prototype_head(nets.encoder.tap_shape("embedding").front(), knobs.head_hidden, knobs.bottleneck, knobs.prototypes, knobs.normalise_prototypes, seed.stream("head"));
+  nets.head = prototype_head(nets.encoder.tap_shape("embedding").front(), knobs.head_hidden, knobs.bottleneck, knobs.prototypes,
+                             knobs.normalise_prototypes, seed.stream("head"));
   return nets;
 }
 
@@ -83,7 +92,8 @@ void RandomTeacherObjective::setup(Trainer& trainer) {
 Loss RandomTeacherObjective::loss(const Step& step) {
   const Tensor &student = step.taps.at("embedding"), teacher = embedding_of_teacher(step);
   if (knobs_.loss == "mse") return Loss().add("mse", losses::mse(student, teacher));
-  return Loss().add("ce", head_cross_entropy(student_head_.forward(student), teacher_.head.forward(teacher), knobs_.temperature_student, knobs_.temperature_teacher));
+  return Loss().add("ce", head_cross_entropy(student_head_.forward(student), teacher_.head.forward(teacher), knobs_.temperature_student,
+                                             knobs_.temperature_teacher));
 }
 
 Tensor RandomTeacherObjective::embedding_of_teacher(const Step& step) {
@@ -96,9 +106,11 @@ Tensor RandomTeacherObjective::embedding_of_teacher(const Step& step) {
   return taps.found.at("embedding");
 }
 
-RandomNets distil(ClassifierRun& c, const RandomTeacherKnobs& knobs, const std::string& phase, const RandomNets& teacher, const RandomNets& other, double alpha, RandomNets* start) {
+RandomNets distil(ClassifierRun& c, const RandomTeacherKnobs& knobs, const std::string& phase, const RandomNets& teacher,
+                  const RandomNets& other, double alpha, RandomNets* start) {
   RandomNets student = alpha == 1 && knobs.start == "interpolate" ? RandomNets{other.encoder.clone(), other.head.clone()}
-                                                                  : RandomNets{started(knobs, teacher.encoder, other.encoder, alpha), started(knobs, teacher.head, other.head, alpha)};
+                                                                  : RandomNets{started(knobs, teacher.encoder, other.encoder, alpha),
+                                                                               started(knobs, teacher.head, other.head, alpha)};
   if (start != nullptr) *start = {student.encoder.clone(), student.head.clone()};
   Dataset data = c.splits.train;
   if (knobs.inputs == "noise") {

@@ -48,6 +48,7 @@ class RandomTeacherObjective : public Objective {
 };
 
 // Trains a student from the start that `alpha` (or knobs.epsilon) says, as the phase `phase`; `start` receives where it began.
-RandomNets distil(ClassifierRun& c, const RandomTeacherKnobs& knobs, const std::string& phase, const RandomNets& teacher, const RandomNets& other, double alpha, RandomNets* start = nullptr);
+RandomNets distil(ClassifierRun& c, const RandomTeacherKnobs& knobs, const std::string& phase, const RandomNets& teacher,
+                  const RandomNets& other, double alpha, RandomNets* start = nullptr);
 
 }  // namespace retort::features

@@ -15,6 +15,7 @@ double error_barrier(const std::vector<double>& errors);
 //   prune_rounds   train, prune the share of smallest weights, rewind, repeat (Frankle and Carbin 2019): accuracy by sparsity
 //   barrier        train twice in different orders: the error barrier between both ends
 //   plane          the distillation loss on the plane through the teacher, the student of alpha 0 and the student of alpha 1, so many points a side
-void run_studies(ClassifierRun& c, const RandomTeacherKnobs& knobs, const TrainKnobs& supervised, const RandomNets& teacher, const RandomNets& other, const RandomNets& start, const RandomNets& student);
+void run_studies(ClassifierRun& c, const RandomTeacherKnobs& knobs, const TrainKnobs& supervised, const RandomNets& teacher,
+                 const RandomNets& other, const RandomNets& start, const RandomNets& student);
 
 }  // namespace retort::features

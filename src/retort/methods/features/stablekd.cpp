@@ -15,7 +15,9 @@ struct StableKnobs {
   std::vector<std::string> student_layers, teacher_layers;
   void describe(Knobs& knobs) {
     knobs("blocks", blocks, "into how many blocks both nets are cut; 1 is plain distillation", at_least(1));
-    knobs("merge", merge, "how blocks come together: halves, neighbours two by two; front or back, one boundary at a time from that end; never, only at the very end; whole, from the start",
+    knobs("merge", merge,
+          "how blocks come together: halves, neighbours two by two; front or back, one boundary at a time from that end; never, only at "
+          "the very end; whole, from the start",
           one_of({"halves", "front", "back", "never", "whole"}));
     knobs("apart", apart, "share of the epochs in which all blocks are apart", between(0, 1));
     knobs("merged", merged, "share of the epochs in which the student is whole; what is left goes to the stages between", between(0, 1));
@@ -23,18 +25,29 @@ struct StableKnobs {
     knobs("temperature", temperature, "softmax temperature of both sides", above(0));
     knobs("w_ce", w_ce, "weight of the cross-entropy with the labels", at_least(0));
     knobs("w_kd", w_kd, "weight of the divergence from the teacher", at_least(0));
-    knobs("feature_weight", feature_weight, "weight of the distance from the teacher's features at the end of a segment, in units of their mean square", at_least(0));
+    knobs("feature_weight", feature_weight,
+          "weight of the distance from the teacher's features at the end of a segment, in units of their mean square", at_least(0));
     knobs("inner", inner, "weight of the same at boundaries inside a segment, such as 0.1; 0 leaves them out", at_least(0));
-    knobs("adapter", adapter, "between widths of student and teacher: linear, or mlp with a ReLU inside, which cannot be folded", one_of({"linear", "mlp"}));
-    knobs("fold", fold, "at a merge an adapter pair becomes a linear map that stays in the student (an mlp takes it in at the end); false drops the pair");
+    knobs("adapter", adapter, "between widths of student and teacher: linear, or mlp with a ReLU inside, which cannot be folded",
+          one_of({"linear", "mlp"}));
+    knobs(
+        "fold", fold,
+        "at a merge an adapter pair becomes a linear map that stays in the student (an mlp takes it in at the end); false drops the pair");
     knobs("student_layers", student_layers, "the student's cuts, one less than blocks; [] for stages of equal share");
     knobs("teacher_layers", teacher_layers, "the teacher's cuts, likewise");
     knobs("noise", noise, "measure how noisy the first block's gradient is while the blocks are apart");
   }
   void check(const Recipe& recipe) const {
-    if (adapter == "mlp" && fold && blocks > 1 && merge != "whole") throw ConfigError(recipe.where("knobs.adapter") + ": knobs.adapter: only linear adapters can be folded", "set knobs.fold = false, or knobs.adapter = \"linear\"");
-    if (apart + merged > 1) throw ConfigError(fmt::format("{}: knobs.apart and knobs.merged: {} and {} are more than the whole", recipe.where("knobs.apart"), apart, merged), "their sum is at most 1");
-    if (recipe.array_size("train.stages") > 0) throw ConfigError(recipe.where("train.stages") + ": train.stages: stablekd has stages of its own", "set knobs.apart and knobs.merged");
+    if (adapter == "mlp" && fold && blocks > 1 && merge != "whole")
+      throw ConfigError(recipe.where("knobs.adapter") + ": knobs.adapter: only linear adapters can be folded",
+                        "set knobs.fold = false, or knobs.adapter = \"linear\"");
+    if (apart + merged > 1)
+      throw ConfigError(
+          fmt::format("{}: knobs.apart and knobs.merged: {} and {} are more than the whole", recipe.where("knobs.apart"), apart, merged),
+          "their sum is at most 1");
+    if (recipe.array_size("train.stages") > 0)
+      throw ConfigError(recipe.where("train.stages") + ": train.stages: stablekd has stages of its own",
+                        "set knobs.apart and knobs.merged");
   }
 };
 
@@ -55,9 +68,16 @@ void report(ClassifierRun& c, const BlockObjective& objective, const BlockPlan& 
   metrics["validation_by_75"] = 100 * early;
   metrics["validation_final"] = 100 * looks.back().composed;
   std::vector<std::string> stages;
-  for (size_t i = 0; i < lengths.size(); ++i) stages.push_back(fmt::format("{} epochs of {} segment{}", lengths[i], plan.stages[i].size(), plan.stages[i].size() == 1 ? "" : "s"));
-  c.card.add_panel({{"kind", "lines"}, {"title", "Blocks come together"}, {"note", fmt::format("Validation accuracy: {}.", fmt::join(stages, ", then "))}, {"x", "epoch"}, {"y", "accuracy, %"},
-                    {"series", {{{"name", "student"}, {"points", composed}}, {{"name", "its last segment behind the teacher's features"}, {"points", fed}}}}});
+  for (size_t i = 0; i < lengths.size(); ++i)
+    stages.push_back(fmt::format("{} epochs of {} segment{}", lengths[i], plan.stages[i].size(), plan.stages[i].size() == 1 ? "" : "s"));
+  c.card.add_panel(
+      {{"kind", "lines"},
+       {"title", "Blocks come together"},
+       {"note", fmt::format("Validation accuracy: {}.", fmt::join(stages, ", then "))},
+       {"x", "epoch"},
+       {"y", "accuracy, %"},
+       {"series",
+        {{{"name", "student"}, {"points", composed}}, {{"name", "its last segment behind the teacher's features"}, {"points", fed}}}}});
 }
 
 void run_stablekd(Run& run) {
@@ -95,8 +115,17 @@ void run_stablekd(Run& run) {
 }  // namespace
 
 Method stablekd() {
-  return {MethodInfo("stablekd").paper(76).in("features").needs(Access::features).idea("train the student's blocks apart, each behind the teacher's features, then merge them").source("Kao et al. 2023, arXiv 2312.13223"),
-          [] { StableKnobs section; return knobs_of(section).all(); }, run_stablekd};
+  return {MethodInfo("stablekd")
+              .paper(76)
+              .in("features")
+              .needs(Access::features)
+              .idea("train the student's blocks apart, each behind the teacher's features, then merge them")
+              .source("Kao et al. 2023, arXiv 2312.13223"),
+          [] {
+            StableKnobs section;
+            return knobs_of(section).all();
+          },
+          run_stablekd};
 }
 
 }  // namespace retort::features

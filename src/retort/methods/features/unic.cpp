@@ -12,10 +12,13 @@ namespace retort::features {
 
 Tensor distance_rows(const Tensor& prediction, const Tensor& target, const DistanceMix& mix) {
   if (prediction.sizes() != target.sizes() || prediction.dim() < 2 || prediction.dim() > 3) {
-    throw ConfigError(fmt::format("distance_rows: prediction {} against target {}", losses::shape_text(prediction), losses::shape_text(target)), "both are [b, d] or [b, t, d]");
+    throw ConfigError(
+        fmt::format("distance_rows: prediction {} against target {}", losses::shape_text(prediction), losses::shape_text(target)),
+        "both are [b, d] or [b, t, d]");
   }
   const Tensor fixed = target.detach();
-  const Tensor rows = mix.cosine * (1 - at::cosine_similarity(prediction, fixed, -1)) + mix.smooth_l1 * at::smooth_l1_loss(prediction, fixed, at::Reduction::None, mix.beta).mean(-1);
+  const Tensor rows = mix.cosine * (1 - at::cosine_similarity(prediction, fixed, -1)) +
+                      mix.smooth_l1 * at::smooth_l1_loss(prediction, fixed, at::Reduction::None, mix.beta).mean(-1);
   return rows.dim() == 2 ? rows.mean(1) : rows;
 }
 
@@ -46,7 +49,8 @@ double statistics_momentum(int64_t step, int64_t total) {
 Tensor resized_patches(const Tensor& patches, int64_t to_tokens) {
   const auto side_of = [](int64_t tokens) { return static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(tokens)))); };
   const int64_t from = side_of(patches.size(1)), to = side_of(to_tokens);
-  if (from * from != patches.size(1) || to * to != to_tokens) throw ConfigError(fmt::format("resized_patches: {} tokens to {}: not square grids", patches.size(1), to_tokens), "choose other layers");
+  if (from * from != patches.size(1) || to * to != to_tokens)
+    throw ConfigError(fmt::format("resized_patches: {} tokens to {}: not square grids", patches.size(1), to_tokens), "choose other layers");
   const Tensor map = patches.transpose(1, 2).reshape({patches.size(0), patches.size(2), from, from});
   return at::upsample_bilinear2d(map, {to, to}, /*align_corners=*/false).flatten(2).transpose(1, 2);
 }
@@ -61,8 +65,9 @@ struct TaskScores {
 TaskScores judge(const Dataset& train, const Dataset& validation, const Dataset& test, const std::string& task, int64_t neighbours) {
   const Dataset rows = labelled_by(train, task), held_out = labelled_by(validation, task), asked = labelled_by(test, task);
   const int64_t classes = rows.classes();
-  const LinearReadout readout = held_out.size() > 0 ? best_logistic_regression(rows.inputs, rows.labels, held_out.inputs, held_out.labels, classes)
-                                                    : logistic_regression(rows.inputs, rows.labels, classes, 1e-2);
+  const LinearReadout readout = held_out.size() > 0
+                                    ? best_logistic_regression(rows.inputs, rows.labels, held_out.inputs, held_out.labels, classes)
+                                    : logistic_regression(rows.inputs, rows.labels, classes, 1e-2);
   const auto [variance, mean] = at::var_mean(rows.inputs, at::IntArrayRef{0}, /*unbiased=*/false);
   const Tensor centre = mean, deviation = (variance + 1e-12).sqrt();
   const Tensor votes = knn_votes((rows.inputs - centre) / deviation, rows.labels, (asked.inputs - centre) / deviation, classes, neighbours);
@@ -126,19 +131,36 @@ void run_unic(Run& run) {
     if (!run.quiet) say(fmt::format("{:<14} linear {:.2f} %, kNN {:.2f} %, mean over {}", name, linear, knn, fmt::join(knobs.tasks, ", ")));
   }
   if (!rows.empty()) {
-    c.card.add_panel({{"kind", "table"}, {"title", "Probes of frozen encoders"}, {"note", "accuracy on the test part"},
-                      {"columns", {{{"key", "encoder"}, {"title", "encoder"}}, {{"key", "task"}, {"title", "task"}}, {{"key", "linear"}, {"title", "linear"}, {"unit", "%"}}, {{"key", "knn"}, {"title", "kNN"}, {"unit", "%"}}}},
+    c.card.add_panel({{"kind", "table"},
+                      {"title", "Probes of frozen encoders"},
+                      {"note", "accuracy on the test part"},
+                      {"columns",
+                       {{{"key", "encoder"}, {"title", "encoder"}},
+                        {{"key", "task"}, {"title", "task"}},
+                        {{"key", "linear"}, {"title", "linear"}, {"unit", "%"}},
+                        {{"key", "knn"}, {"title", "kNN"}, {"unit", "%"}}}},
                       {"rows", rows}});
   }
-  if (decides) c.conclude(student);
-  else if (run.group.leader()) save_model(run.dir + "/student", student, c.splits.train.spec);
+  if (decides)
+    c.conclude(student);
+  else if (run.group.leader())
+    save_model(run.dir + "/student", student, c.splits.train.spec);
 }
 
 }  // namespace
 
 Method unic() {
-  return {MethodInfo("unic").paper(38).in("features").needs(Access::none).idea("one encoder that predicts the standardised features of several, without labels").source("Sariyildiz et al. 2024, arXiv 2408.05088"),
-          [] { UnicKnobs section; return knobs_of(section).all(); }, run_unic};
+  return {MethodInfo("unic")
+              .paper(38)
+              .in("features")
+              .needs(Access::none)
+              .idea("one encoder that predicts the standardised features of several, without labels")
+              .source("Sariyildiz et al. 2024, arXiv 2408.05088"),
+          [] {
+            UnicKnobs section;
+            return knobs_of(section).all();
+          },
+          run_unic};
 }
 
 }  // namespace retort::features

@@ -34,11 +34,15 @@ void UnicKnobs::describe(Knobs& knobs) {
   knobs("blocks", blocks, "taps of the ladder, inner ones first; the student's stages when empty");
   knobs("hidden", hidden, "hidden width of the projectors of inner blocks", at_least(1));
   knobs("hidden_last", hidden_last, "hidden width of the projectors of the last block", at_least(1));
-  knobs("patches", patches, "learn patch features beside the global vector; auto: where all nets have as many", one_of({"auto", "on", "off"}));
+  knobs("patches", patches, "learn patch features beside the global vector; auto: where all nets have as many",
+        one_of({"auto", "on", "off"}));
   knobs("patch_resize", patch_resize, "what happens to teachers with another number of patches", one_of({"none", "bilinear"}));
-  knobs("standardise", standardise, "teachers' channels: by running statistics, by each batch's own, or not at all", one_of({"running", "batch", "none"}));
-  knobs("sigma_floor", sigma_floor, "smallest deviation of a channel, as a share of the mean one; dead channels would explode", between(0, 1));
-  knobs("weigh", weigh, "kept: every kept pair of sample and teacher weighs the same, as in the reference; per_image: every sample does", one_of({"kept", "per_image"}));
+  knobs("standardise", standardise, "teachers' channels: by running statistics, by each batch's own, or not at all",
+        one_of({"running", "batch", "none"}));
+  knobs("sigma_floor", sigma_floor, "smallest deviation of a channel, as a share of the mean one; dead channels would explode",
+        between(0, 1));
+  knobs("weigh", weigh, "kept: every kept pair of sample and teacher weighs the same, as in the reference; per_image: every sample does",
+        one_of({"kept", "per_image"}));
   knobs("tasks", tasks, "labels that probes of the frozen encoders are asked for; none when empty");
   knobs("neighbours", neighbours, "neighbours that vote in the kNN probe", at_least(1));
 }
@@ -68,12 +72,14 @@ Loss UnicObjective::loss(const Step& step) {
     Wanted wanted;
     wanted.features = {teacher.layer};
     if (!patch_taps_.empty()) wanted.features.push_back(teacher.patch_layer);
-    const Signals said = teacher.teacher->ask(step.batch.ids, teacher.read(step.batch.teacher_inputs, step.trainer.data().spec), step.batch.repeats, wanted);
+    const Signals said = teacher.teacher->ask(step.batch.ids, teacher.read(step.batch.teacher_inputs, step.trainer.data().spec),
+                                              step.batch.repeats, wanted);
     Tensor rows = distance_of(**path++, teacher, said, step);
     if (!patch_taps_.empty()) rows = (rows + distance_of(**path++, teacher, said, step)) / 2;
     columns.push_back(rows);
   }
-  const Tensor all = at::stack(columns, 1), kept = kept_teachers(all, step.batch.ids, knobs_.drop, step.trainer.seed().stream("drop", step.step));
+  const Tensor all = at::stack(columns, 1),
+               kept = kept_teachers(all, step.batch.ids, knobs_.drop, step.trainer.seed().stream("drop", step.step));
   loss.add("features", kept_mean(all, kept, knobs_.weigh == "per_image"));
   for (size_t t = 0; t < teachers_.size(); ++t) loss.add(teachers_[t].name, columns[t].mean(), 0);
   return loss;
@@ -108,7 +114,8 @@ std::string UnicObjective::why_no_patches(const Net& student) const {
     if (theirs < 1) return fmt::format("teacher \"{}\" has no patches", teacher.name);
     for (const std::string& tap : patch_taps_) {
       const int64_t mine = held_by(student, tap).patches;
-      if (mine != theirs && knobs_.patch_resize == "none") return fmt::format("teacher \"{}\" has {} patches and the student's {} has {}", teacher.name, theirs, tap, mine);
+      if (mine != theirs && knobs_.patch_resize == "none")
+        return fmt::format("teacher \"{}\" has {} patches and the student's {} has {}", teacher.name, theirs, tap, mine);
     }
   }
   return {};
@@ -118,7 +125,8 @@ bool UnicObjective::use_patches(Trainer& trainer) const {
   if (knobs_.patches == "off") return false;
   const std::string why = why_no_patches(trainer.student());
   if (why.empty() || knobs_.patches == "auto") return why.empty();
-  throw ConfigError(fmt::format("{}: knobs.patches: {}", trainer.run().recipe.where("knobs.patches"), why), "choose layers with as many patches, set knobs.patch_resize = \"bilinear\", or patches = \"off\"");
+  throw ConfigError(fmt::format("{}: knobs.patches: {}", trainer.run().recipe.where("knobs.patches"), why),
+                    "choose layers with as many patches, set knobs.patch_resize = \"bilinear\", or patches = \"off\"");
 }
 
 void UnicObjective::add_path(Trainer& trainer, const UnicTeacher& teacher, bool patch) {
@@ -130,9 +138,11 @@ void UnicObjective::add_path(Trainer& trainer, const UnicTeacher& teacher, bool 
   for (size_t i = 0; i < taps.size(); ++i) {
     const auto [width, count] = held_by(trainer.student(), taps[i]);
     const std::string name = fmt::format("{}.{}.{}", teacher.name, patch ? "patch" : "cls", taps[i]);
-    path.rungs.push_back(gelu_mlp(patch ? Shape{count, width} : Shape{width}, i + 1 == taps.size() ? knobs_.hidden_last : knobs_.hidden, to, trainer.seed().stream("projector " + name)));
+    path.rungs.push_back(gelu_mlp(patch ? Shape{count, width} : Shape{width}, i + 1 == taps.size() ? knobs_.hidden_last : knobs_.hidden, to,
+                                  trainer.seed().stream("projector " + name)));
   }
-  for (size_t i = 0; i < taps.size(); ++i) trainer.learn(fmt::format("{}.{}.{}", teacher.name, patch ? "patch" : "cls", taps[i]), path.rungs[i]);
+  for (size_t i = 0; i < taps.size(); ++i)
+    trainer.learn(fmt::format("{}.{}.{}", teacher.name, patch ? "patch" : "cls", taps[i]), path.rungs[i]);
 }
 
 Tensor UnicObjective::distance_of(Path& path, const UnicTeacher& teacher, const Signals& said, const Step& step) {
@@ -148,7 +158,8 @@ Tensor UnicObjective::distance_of(Path& path, const UnicTeacher& teacher, const 
     if (path.patch && rung.size(1) != target.size(1)) rung = resized_patches(rung, target.size(1));
     prediction = prediction.defined() ? prediction + rung : rung;
   }
-  if (knobs_.standardise == "running") path.statistics.update(raw, statistics_momentum(step.step, step.total_steps), step.trainer.run().group);
+  if (knobs_.standardise == "running")
+    path.statistics.update(raw, statistics_momentum(step.step, step.total_steps), step.trainer.run().group);
   return distance_rows(prediction, target, {knobs_.cosine, knobs_.smooth_l1, 1});
 }
 

@@ -8,7 +8,8 @@
 namespace retort::features {
 
 void UnicTeacherKnobs::describe(Knobs& knobs) {
-  knobs("kind", kind, "train: train `net` here on `label`, once; file: weights that retort wrote; random: never trained", one_of({"train", "file", "random"}));
+  knobs("kind", kind, "train: train `net` here on `label`, once; file: weights that retort wrote; random: never trained",
+        one_of({"train", "file", "random"}));
   knobs("net", net, "architecture of a trained or random teacher");
   knobs("file", file, "file: path of the model; its inputs must be prepared like the data's");
   knobs("label", label, "what a trained teacher learns: label, or another label that the data have, such as rotation (data.turn)");
@@ -21,7 +22,8 @@ void UnicTeacherKnobs::describe(Knobs& knobs) {
 std::vector<UnicTeacherPlan> read_unic_teachers(Run& run, const std::vector<std::string>& use) {
   const std::vector<std::string> known = run.recipe.tables("teachers");
   if (known.empty()) {
-    throw ConfigError(fmt::format("{}: the method 'unic' needs at least one teacher", run.recipe.where("teachers")), "add a section such as [teachers.shapes] with net = \"mlp-256-128\"");
+    throw ConfigError(fmt::format("{}: the method 'unic' needs at least one teacher", run.recipe.where("teachers")),
+                      "add a section such as [teachers.shapes] with net = \"mlp-256-128\"");
   }
   std::vector<UnicTeacherPlan> plans;
   for (const std::string& name : known) {
@@ -30,7 +32,8 @@ std::vector<UnicTeacherPlan> read_unic_teachers(Run& run, const std::vector<std:
     Knobs train = knobs_of(plan.train);
     run.recipe.read(section + ".train", train);
     if (plan.knobs.kind == "file" && plan.knobs.file.empty()) {
-      throw ConfigError(fmt::format("{}: {}.file: a teacher of kind \"file\" needs a path", run.recipe.where(section), section), "file = \"path\"");
+      throw ConfigError(fmt::format("{}: {}.file: a teacher of kind \"file\" needs a path", run.recipe.where(section), section),
+                        "file = \"path\"");
     }
     plans.push_back(std::move(plan));
   }
@@ -38,12 +41,15 @@ std::vector<UnicTeacherPlan> read_unic_teachers(Run& run, const std::vector<std:
   std::vector<UnicTeacherPlan> chosen;
   for (const std::string& name : use) {
     const auto is_it = [&](const UnicTeacherPlan& plan) { return plan.name == name; };
-    if (std::any_of(chosen.begin(), chosen.end(), is_it)) throw ConfigError(fmt::format("{}: knobs.use: teacher \"{}\" is named twice", run.recipe.where("knobs.use"), name), "name each teacher once");
+    if (std::any_of(chosen.begin(), chosen.end(), is_it))
+      throw ConfigError(fmt::format("{}: knobs.use: teacher \"{}\" is named twice", run.recipe.where("knobs.use"), name),
+                        "name each teacher once");
     const auto found = std::find_if(plans.begin(), plans.end(), is_it);
     if (found == plans.end()) {
       const std::string nearest = nearest_name(name, known);
-      throw ConfigError(fmt::format("{}: knobs.use: there is no teacher \"{}\"", run.recipe.where("knobs.use"), name),
-                        nearest.empty() ? fmt::format("teachers are {}", fmt::join(known, ", ")) : fmt::format("did you mean \"{}\"?", nearest));
+      throw ConfigError(
+          fmt::format("{}: knobs.use: there is no teacher \"{}\"", run.recipe.where("knobs.use"), name),
+          nearest.empty() ? fmt::format("teachers are {}", fmt::join(known, ", ")) : fmt::format("did you mean \"{}\"?", nearest));
     }
     chosen.push_back(*found);
   }
@@ -58,17 +64,20 @@ Dataset labelled_by(const Dataset& data, const std::string& label, const std::ve
       std::vector<std::string> names = {"label"};
       for (const auto& [name, tensor] : data.extra)
         if (tensor.dim() == 1 && tensor.scalar_type() == at::kLong) names.push_back(name);
-      throw ConfigError(fmt::format("{} has no label \"{}\"", data.name, label), fmt::format("its labels are {}; data.turn = true adds rotation", fmt::join(names, ", ")));
+      throw ConfigError(fmt::format("{} has no label \"{}\"", data.name, label),
+                        fmt::format("its labels are {}; data.turn = true adds rotation", fmt::join(names, ", ")));
     }
     relabelled.labels = found->second;
     relabelled.spec.classes.clear();
-    for (int64_t c = 0; c <= relabelled.labels.max().item<int64_t>(); ++c) relabelled.spec.classes.push_back(fmt::format("{} {}", label, c));
+    for (int64_t c = 0; c <= relabelled.labels.max().item<int64_t>(); ++c)
+      relabelled.spec.classes.push_back(fmt::format("{} {}", label, c));
   }
   if (only.empty() || data.size() == 0) return relabelled;
   Tensor renamed = at::full_like(relabelled.labels, -1);
   std::vector<std::string> names;
   for (const int64_t c : only) {
-    if (c >= relabelled.classes()) throw ConfigError(fmt::format("only: {} has classes 0 to {}, found {}", label, relabelled.classes() - 1, c));
+    if (c >= relabelled.classes())
+      throw ConfigError(fmt::format("only: {} has classes 0 to {}, found {}", label, relabelled.classes() - 1, c));
     renamed.masked_fill_(relabelled.labels == c, static_cast<int64_t>(names.size()));
     names.push_back(relabelled.spec.classes[static_cast<size_t>(c)]);
   }
@@ -101,9 +110,11 @@ std::vector<UnicTeacher> make_unic_teachers(ClassifierRun& c, const std::vector<
       const Model model = load_model(knobs.file);
       net = model.net;
       if (model.input.shape != reads.shape || model.input.table != reads.table) {
-        throw ConfigError(fmt::format("{}: teachers.{}: it reads {} [{}] and the data have rows [{}]", c.run.recipe.where("teachers." + name + ".file"), name,
-                                      model.input.table == reads.table ? "inputs" : "other columns,", fmt::join(model.input.shape, ","), fmt::join(reads.shape, ",")),
-                          "bring the data to the shape and columns that the teachers read");
+        throw ConfigError(
+            fmt::format("{}: teachers.{}: it reads {} [{}] and the data have rows [{}]", c.run.recipe.where("teachers." + name + ".file"),
+                        name, model.input.table == reads.table ? "inputs" : "other columns,", fmt::join(model.input.shape, ","),
+                        fmt::join(reads.shape, ",")),
+            "bring the data to the shape and columns that the teachers read");
       }
       reads = model.input;
     } else {
@@ -116,7 +127,8 @@ std::vector<UnicTeacher> make_unic_teachers(ClassifierRun& c, const std::vector<
       source.data = c.data_knobs;
       source.views = c.views;
       source.train = train;
-      net = trained_teacher(c.run, source, "teacher-" + name, seed, learnt, {fmt::format("label={} only={}", knobs.label, fmt::join(knobs.only, ",")), net, *learns_labels});
+      net = trained_teacher(c.run, source, "teacher-" + name, seed, learnt,
+                            {fmt::format("label={} only={}", knobs.label, fmt::join(knobs.only, ",")), net, *learns_labels});
     }
     net.to(c.run.device);
     const auto stages = stage_taps(net.tap_names());

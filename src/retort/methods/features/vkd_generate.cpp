@@ -18,7 +18,8 @@ Tensor detached_forward(const Net& net, const Tensor& x) {
 // Generator and discriminator step together: each loss reaches its own net only.
 class GeneratorObjective : public Objective {
  public:
-  GeneratorObjective(const FeaturePathKnobs& path, double alpha, Net discriminator) : knobs_(path), alpha_(alpha), discriminator_(std::move(discriminator)) {}
+  GeneratorObjective(const FeaturePathKnobs& path, double alpha, Net discriminator)
+      : knobs_(path), alpha_(alpha), discriminator_(std::move(discriminator)) {}
 
   void setup(Trainer& trainer) override {
     trainer.learn("discriminator", discriminator_);
@@ -39,7 +40,8 @@ class GeneratorObjective : public Objective {
     Taps taps;
     taps.wanted = {kLayer};
     const Tensor verdict = discriminator_.forward(both, &taps).squeeze(1);
-    const Tensor discriminates = at::softplus(-verdict.slice(0, 0, real.size(0))).mean() + at::softplus(verdict.slice(0, real.size(0))).mean();
+    const Tensor discriminates = at::softplus(-verdict.slice(0, 0, real.size(0))).mean() +
+                                 at::softplus(verdict.slice(0, real.size(0))).mean();
     Loss loss;
     loss.add("generator", at::softplus(-detached_forward(discriminator_, made)).mean()).add("discriminator", discriminates);
     if (alpha_ == 0) return loss;
@@ -72,7 +74,9 @@ std::pair<Tensor, Tensor> modes_of(const Dataset& data) {
   Tensors centres, deviations;
   for (int64_t c = 0; c < data.classes(); ++c) {
     const Tensor members = x.index_select(0, at::nonzero(data.labels == c).squeeze(1));
-    if (members.size(0) < 2) throw DataError(fmt::format("data.test: mode {} has {} test points; its place and width need 2", c, members.size(0)), "raise data.test");
+    if (members.size(0) < 2)
+      throw DataError(fmt::format("data.test: mode {} has {} test points; its place and width need 2", c, members.size(0)),
+                      "raise data.test");
     centres.push_back(members.mean(0));
     deviations.push_back(members.std(0, /*unbiased=*/true).mean());
   }
@@ -81,7 +85,8 @@ std::pair<Tensor, Tensor> modes_of(const Dataset& data) {
 
 nlohmann::json points_of(const Tensor& points) {
   nlohmann::json list = nlohmann::json::array();
-  for (int64_t i = 0; i < std::min<int64_t>(points.size(0), 500); ++i) list.push_back({points[i][0].item<double>(), points[i][1].item<double>()});
+  for (int64_t i = 0; i < std::min<int64_t>(points.size(0), 500); ++i)
+    list.push_back({points[i][0].item<double>(), points[i][1].item<double>()});
   return list;
 }
 
@@ -105,7 +110,8 @@ void run_generator(Run& run, const FeaturePathKnobs& path, double alpha, const G
   ClassifierRun c = prepare_classifier(run, Access::features);
   const Dataset& data = c.splits.train;
   if (data.spec.shape != std::vector<int64_t>{2}) {
-    throw ConfigError(fmt::format("{}: knobs.task: \"generate\" makes points of the plane, and {} has rows [{}]", run.recipe.where("knobs.task"), data.name, fmt::join(data.spec.shape, ",")),
+    throw ConfigError(fmt::format("{}: knobs.task: \"generate\" makes points of the plane, and {} has rows [{}]",
+                                  run.recipe.where("knobs.task"), data.name, fmt::join(data.spec.shape, ",")),
                       "take a generated world such as data.source = \"world:ring8\"");
   }
   const Seed seed = run.seed.stream("generator");
@@ -120,10 +126,16 @@ void run_generator(Run& run, const FeaturePathKnobs& path, double alpha, const G
   const auto [centres, deviations] = modes_of(c.splits.test);
   const Coverage coverage = mode_coverage(made, centres, deviations);
   run.outcome.metrics = {{"modes", static_cast<double>(coverage.modes)}, {"high_quality", 100 * coverage.high_quality}};
-  run.outcome.table = {{"columns", {{{"key", "modes"}, {"title", "modes covered"}, {"better", "higher"}, {"digits", 0}}, {{"key", "high_quality"}, {"title", "high quality"}, {"unit", "%"}, {"better", "higher"}}}},
+  run.outcome.table = {{"columns",
+                        {{{"key", "modes"}, {"title", "modes covered"}, {"better", "higher"}, {"digits", 0}},
+                         {{"key", "high_quality"}, {"title", "high quality"}, {"unit", "%"}, {"better", "higher"}}}},
                        {"rows", {{{"name", "student"}, {"values", run.outcome.metrics}}}}};
-  run.outcome.panels.push_back({{"kind", "scatter"}, {"title", "Points as the nets read them"}, {"x", "x"}, {"y", "y"},
-                                {"series", {{{"name", "data"}, {"points", points_of(prepared_inputs(data))}}, {{"name", "student"}, {"points", points_of(made)}}}}});
+  run.outcome.panels.push_back(
+      {{"kind", "scatter"},
+       {"title", "Points as the nets read them"},
+       {"x", "x"},
+       {"y", "y"},
+       {"series", {{{"name", "data"}, {"points", points_of(prepared_inputs(data))}}, {{"name", "student"}, {"points", points_of(made)}}}}});
   run.outcome.data = {{"name", data.name}, {"train", data.size()}, {"test", c.splits.test.size()}, {"classes", data.spec.classes}};
   InputSpec input;
   input.shape = {knobs.noise_dim};

@@ -15,7 +15,8 @@ Balance divergence_balance(const Tensor& student, const Tensor& teacher, double 
 
 Tensor balanced_loss(const Tensor& student, const Tensor& teacher, double temperature, const Balance& balance) {
   const auto scaled = losses::Temperature{temperature}.scaled();
-  return (balance.forward * losses::kl_rows(student, teacher, scaled) + balance.reverse * losses::reverse_kl_rows(student, teacher, scaled)).mean();
+  return (balance.forward * losses::kl_rows(student, teacher, scaled) + balance.reverse * losses::reverse_kl_rows(student, teacher, scaled))
+      .mean();
 }
 
 namespace {
@@ -26,21 +27,32 @@ struct BdKdKnobs {
   int64_t students = 1;
   std::string student_divergence = "balanced", teacher_divergence = "reverse";
   void describe(Knobs& knobs) {
-    knobs("delta", delta, "weight of the divergence that a sample needs more: forward where the student is surer than the teacher, else reverse; 1 for both alike", above(0));
+    knobs("delta", delta,
+          "weight of the divergence that a sample needs more: forward where the student is surer than the teacher, else reverse; 1 for "
+          "both alike",
+          above(0));
     knobs("weight", weight, "weight of the divergences beside the labels, for every net", at_least(0));
     knobs("temperature", temperature, "softmax temperature of both sides", above(0));
-    knobs("balance_after", balance_after, "share of the training after which the balance begins: before, entropies say little", between(0, 1));
+    knobs("balance_after", balance_after, "share of the training after which the balance begins: before, entropies say little",
+          between(0, 1));
     knobs("kappa", kappa, "entropy in nats over which the balance changes smoothly; 0 for a switch", at_least(0));
     knobs("teachers", teachers, "nets that learn beside the student and teach it");
     knobs("teacher_lr", teacher_lr, "learning rate of the teachers; train.lr when 0", at_least(0));
     knobs("students", students, "how many students of the same kind learn together; the first is kept", at_least(1));
-    knobs("student_divergence", student_divergence, "what a student minimises beside the labels: balanced, forward KL(teacher||student) or reverse", one_of({"balanced", "forward", "reverse"}));
-    knobs("teacher_divergence", teacher_divergence, "what a teacher minimises: reverse KL(teacher||student), mild; forward KL(student||teacher), as in deep mutual learning", one_of({"reverse", "forward"}));
+    knobs("student_divergence", student_divergence,
+          "what a student minimises beside the labels: balanced, forward KL(teacher||student) or reverse",
+          one_of({"balanced", "forward", "reverse"}));
+    knobs("teacher_divergence", teacher_divergence,
+          "what a teacher minimises: reverse KL(teacher||student), mild; forward KL(student||teacher), as in deep mutual learning",
+          one_of({"reverse", "forward"}));
   }
   void check(const Recipe& recipe) const {
     if (recipe.has("teacher"))
-      throw ConfigError(recipe.where("teacher") + ": [teacher]: bd-kd trains its teachers itself, beside the student", "name their nets in knobs.teachers; for a teacher that is there already take kd.hinton");
-    if (teachers.empty()) throw ConfigError(recipe.where("knobs.teachers") + ": knobs.teachers: a student alone has nobody to learn from", "name at least one net");
+      throw ConfigError(recipe.where("teacher") + ": [teacher]: bd-kd trains its teachers itself, beside the student",
+                        "name their nets in knobs.teachers; for a teacher that is there already take kd.hinton");
+    if (teachers.empty())
+      throw ConfigError(recipe.where("knobs.teachers") + ": knobs.teachers: a student alone has nobody to learn from",
+                        "name at least one net");
   }
 };
 
@@ -48,7 +60,8 @@ struct BdKdKnobs {
 // gradient is each net's own, and each is stepped by its own group of the optimiser.
 class BdKdObjective : public Objective {
  public:
-  BdKdObjective(const BdKdKnobs& knobs, std::vector<Net> teachers, std::vector<Net> students) : knobs_(knobs), teachers_(std::move(teachers)), others_(std::move(students)) {}
+  BdKdObjective(const BdKdKnobs& knobs, std::vector<Net> teachers, std::vector<Net> students)
+      : knobs_(knobs), teachers_(std::move(teachers)), others_(std::move(students)) {}
 
   void setup(Trainer& trainer) override {
     OptimiserKnobs settings = trainer.job().knobs.optimiser;
@@ -73,7 +86,10 @@ class BdKdObjective : public Objective {
       add(teacher_labels, label_loss(t, step.batch));
       for (const Tensor& s : students) add(teacher_pull, teacher_divergence(t, s) / static_cast<double>(students.size()));
     }
-    return loss.add("ce", labels).add("divergence", pull, knobs_.weight).add("teacher.ce", teacher_labels).add("teacher.divergence", teacher_pull, knobs_.weight);
+    return loss.add("ce", labels)
+        .add("divergence", pull, knobs_.weight)
+        .add("teacher.ce", teacher_labels)
+        .add("teacher.divergence", teacher_pull, knobs_.weight);
   }
 
   const std::vector<Net>& teachers() const { return teachers_; }
@@ -86,7 +102,8 @@ class BdKdObjective : public Objective {
     const auto scaled = losses::Temperature{knobs_.temperature}.scaled();
     if (knobs_.student_divergence == "forward") return losses::kl(student, teacher, scaled);
     if (knobs_.student_divergence == "reverse") return losses::reverse_kl(student, teacher, scaled);
-    return balanced_loss(student, teacher, knobs_.temperature, divergence_balance(student, teacher, knobs_.temperature, balanced ? knobs_.delta : 1, knobs_.kappa));
+    return balanced_loss(student, teacher, knobs_.temperature,
+                         divergence_balance(student, teacher, knobs_.temperature, balanced ? knobs_.delta : 1, knobs_.kappa));
   }
 
   // The teacher is here the one that learns: KL(p_t || p_s) is its reverse divergence from a student that stands still.
@@ -101,8 +118,10 @@ void run_bd_kd(Run& run) {
   ClassifierRun classifier = prepare_classifier(run, Access::none);
   const Dataset& data = classifier.splits.train;
   std::vector<Net> teachers, others;
-  for (size_t i = 0; i < knobs.teachers.size(); ++i) teachers.push_back(make_net(knobs.teachers[i], data.spec.shape, data.classes(), run.seed.stream("teacher", i)));
-  for (int64_t i = 1; i < knobs.students; ++i) others.push_back(classifier.make_student(run.seed.stream("student", static_cast<uint64_t>(i))));
+  for (size_t i = 0; i < knobs.teachers.size(); ++i)
+    teachers.push_back(make_net(knobs.teachers[i], data.spec.shape, data.classes(), run.seed.stream("teacher", i)));
+  for (int64_t i = 1; i < knobs.students; ++i)
+    others.push_back(classifier.make_student(run.seed.stream("student", static_cast<uint64_t>(i))));
   BdKdObjective objective(knobs, std::move(teachers), std::move(others));
   Net student = classifier.make_student(run.seed.stream("student"));
   classifier.fit("student", student, objective);
@@ -118,8 +137,16 @@ void run_bd_kd(Run& run) {
 }  // namespace
 
 Method bd_kd() {
-  return {MethodInfo("bd-kd").paper(67).in("logits").idea("learn together with a larger net, forward and reverse divergence balanced sample by sample").source("Amara et al. 2022, arXiv 2212.12965"),
-          [] { BdKdKnobs section; return knobs_of(section).all(); }, run_bd_kd};
+  return {MethodInfo("bd-kd")
+              .paper(67)
+              .in("logits")
+              .idea("learn together with a larger net, forward and reverse divergence balanced sample by sample")
+              .source("Amara et al. 2022, arXiv 2212.12965"),
+          [] {
+            BdKdKnobs section;
+            return knobs_of(section).all();
+          },
+          run_bd_kd};
 }
 
 }  // namespace retort::logits

@@ -57,13 +57,14 @@ class FunmatchObjective : public Objective {
 }  // namespace
 
 Method funmatch() {
-  return classifier_method<FunmatchKnobs>(MethodInfo("funmatch")
-                                              .paper(112)
-                                              .in("logits")
-                                              .needs(Access::logits)
-                                              .idea("match the teacher's function on shared, heavily mixed views, for long and without labels")
-                                              .source("Beyer et al. 2022, arXiv 2106.05237"),
-                                          [](const FunmatchKnobs& knobs) { return std::make_unique<FunmatchObjective>(knobs); });
+  return classifier_method<FunmatchKnobs>(
+      MethodInfo("funmatch")
+          .paper(112)
+          .in("logits")
+          .needs(Access::logits)
+          .idea("match the teacher's function on shared, heavily mixed views, for long and without labels")
+          .source("Beyer et al. 2022, arXiv 2106.05237"),
+      [](const FunmatchKnobs& knobs) { return std::make_unique<FunmatchObjective>(knobs); });
 }
 
 }  // namespace retort::logits

@@ -11,7 +11,9 @@
 namespace retort::logits {
 
 Loss lelp_loss(const Tensor& subclass_logits, const Tensor& targets, double student_temperature, const Tensor& label_term, double w) {
-  return Loss().add("subclasses", losses::soft_cross_entropy(subclass_logits, targets, student_temperature), 1 - w).add("ce", label_term, w);
+  return Loss()
+      .add("subclasses", losses::soft_cross_entropy(subclass_logits, targets, student_temperature), 1 - w)
+      .add("ce", label_term, w);
 }
 
 namespace {
@@ -23,15 +25,23 @@ struct LelpKnobs {
   bool rotate = true;
   void describe(Knobs& knobs) {
     knobs("subclasses", subclasses, "subclasses of every class", at_least(1));
-    knobs("beta", beta, "temperature of the shares within a class, in units of their spread; small ones make random hard subclasses", above(0));
+    knobs("beta", beta, "temperature of the shares within a class, in units of their spread; small ones make random hard subclasses",
+          above(0));
     knobs("temperature", temperature, "softmax temperature of the teacher's classes", above(0));
     knobs("student_temperature", student_temperature, "softmax temperature of the student's subclasses", above(0));
     knobs("w", w, "weight of the hard labels; the subclasses have the rest", between(0, 1));
-    knobs("split", split, "pca: principal directions of the teacher's embeddings; kmeans: their clusters; oracle: the true fine labels (data.merge); heads: a teacher trained again with "
-          "subclass heads (Subclass Distillation)", one_of({"pca", "kmeans", "oracle", "heads"}));
+    knobs("split", split,
+          "pca: principal directions of the teacher's embeddings; kmeans: their clusters; oracle: the true fine labels (data.merge); "
+          "heads: a teacher trained again with "
+          "subclass heads (Subclass Distillation)",
+          one_of({"pca", "kmeans", "oracle", "heads"}));
     knobs("rotate", rotate, "pca: turn the directions at random, so that they vary alike");
-    knobs("null_space", null_space, "first take out of the embeddings what the teacher's last layer uses: on, off, or auto: where its weights may be seen and leave something", one_of({"auto", "on", "off"}));
-    knobs("group_by", group_by, "what puts a sample into a class when subclasses are found: the teacher's decision or the label", one_of({"teacher", "label"}));
+    knobs("null_space", null_space,
+          "first take out of the embeddings what the teacher's last layer uses: on, off, or auto: where its weights may be seen and leave "
+          "something",
+          one_of({"auto", "on", "off"}));
+    knobs("group_by", group_by, "what puts a sample into a class when subclasses are found: the teacher's decision or the label",
+          one_of({"teacher", "label"}));
     knobs("layer", layer, "tap of the teacher that gives the embedding");
     knobs("diversity", diversity, "heads: weight of the spread of subclass logits over a batch", at_least(0));
   }
@@ -50,7 +60,9 @@ Tensor last_weights(const Teacher& teacher, int64_t width) {
 class OracleShares {
  public:
   OracleShares(const Dataset& data, int64_t classes, int64_t count) {
-    if (!data.extra.count("fine_labels")) throw ConfigError("knobs.split: \"oracle\" needs the fine labels of joined classes", "join classes with data.merge, or take split = \"pca\"");
+    if (!data.extra.count("fine_labels"))
+      throw ConfigError("knobs.split: \"oracle\" needs the fine labels of joined classes",
+                        "join classes with data.merge, or take split = \"pca\"");
     const Tensor fine = data.extra.at("fine_labels").contiguous(), labels = data.labels.contiguous();
     std::map<int64_t, std::pair<int64_t, int64_t>> places;  // fine label -> class, place in it
     std::vector<int64_t> used(static_cast<size_t>(classes));
@@ -60,11 +72,16 @@ class OracleShares {
     for (const auto& [label, c] : class_of) places[label] = {c, used[static_cast<size_t>(c)]++};
     for (int64_t c = 0; c < classes; ++c) {
       const int64_t found = used[static_cast<size_t>(c)];
-      if (found < 1) throw DataError(fmt::format("lelp: no sample of class {} among {}", c, data.size()), "the transfer set must hold samples of every class");
-      if (found > count) throw ConfigError(fmt::format("knobs.subclasses: class {} has {} fine classes, found {}", c, found, count), fmt::format("set knobs.subclasses = {}", found));
+      if (found < 1)
+        throw DataError(fmt::format("lelp: no sample of class {} among {}", c, data.size()),
+                        "the transfer set must hold samples of every class");
+      if (found > count)
+        throw ConfigError(fmt::format("knobs.subclasses: class {} has {} fine classes, found {}", c, found, count),
+                          fmt::format("set knobs.subclasses = {}", found));
     }
     shares_ = at::zeros({data.size(), classes, count});
-    for (int64_t c = 0; c < classes; ++c) shares_.select(1, c).narrow(1, 0, used[static_cast<size_t>(c)]).fill_(1.0 / static_cast<double>(used[static_cast<size_t>(c)]));
+    for (int64_t c = 0; c < classes; ++c)
+      shares_.select(1, c).narrow(1, 0, used[static_cast<size_t>(c)]).fill_(1.0 / static_cast<double>(used[static_cast<size_t>(c)]));
     for (int64_t i = 0; i < data.size(); ++i) {
       rows_.add(data.ids.data_ptr<int64_t>()[i]);
       const auto place = places.find(fine.data_ptr<int64_t>()[i]);
@@ -111,14 +128,16 @@ class LelpObjective : public Objective {
     Tensors embeddings, decisions;
     for (int64_t first = 0; first < data.size(); first += 500) {
       const int64_t last = std::min(first + 500, data.size());
-      const Signals said = teacher.ask(data.ids.slice(0, first, last), inputs.slice(0, first, last).to(trainer.run().device), /*repeats=*/true, questions);
+      const Signals said = teacher.ask(data.ids.slice(0, first, last), inputs.slice(0, first, last).to(trainer.run().device),
+                                       /*repeats=*/true, questions);
       embeddings.push_back(said.features.at(knobs_.layer).flatten(1).cpu());
       decisions.push_back(said.logits.argmax(1).cpu());
     }
     const Tensor h = at::cat(embeddings);
     const Tensor groups = knobs_.group_by == "label" ? at::where(data.labels >= 0, data.labels, at::cat(decisions)) : at::cat(decisions);
     const Split split = knobs_.split == "pca" ? Split::pca : Split::kmeans;
-    found_ = find_subclasses(h, groups, classes, knobs_.subclasses, split, knobs_.rotate, projector(trainer, h.size(1)), trainer.seed().stream("subclasses"));
+    found_ = find_subclasses(h, groups, classes, knobs_.subclasses, split, knobs_.rotate, projector(trainer, h.size(1)),
+                             trainer.seed().stream("subclasses"));
     trainer.run().save("subclasses.safetensors", found_->state());
   }
 
@@ -134,8 +153,8 @@ class LelpObjective : public Objective {
 
  private:
   LelpKnobs knobs_;
-  std::unique_ptr<Teacher> heads_;      // split = heads: the teacher with subclass heads
-  std::optional<Subclasses> found_;     // pca, kmeans
+  std::unique_ptr<Teacher> heads_;   // split = heads: the teacher with subclass heads
+  std::optional<Subclasses> found_;  // pca, kmeans
   std::optional<OracleShares> oracle_;
 
   Tensor projector(Trainer& trainer, int64_t width) const {
@@ -144,8 +163,9 @@ class LelpObjective : public Objective {
     const bool leaves_something = width > trainer.teacher()->classes() - 1;
     if (weights.defined() && leaves_something) return classifier_null_space(weights);
     if (knobs_.null_space == "auto") return {};
-    throw AccessError(trainer.run().recipe.where("knobs.null_space") + (leaves_something ? ": knobs.null_space: the teacher does not show the weights behind its embedding"
-                                                                                        : ": knobs.null_space: the classifier uses every dimension of the embedding"),
+    throw AccessError(trainer.run().recipe.where("knobs.null_space") +
+                          (leaves_something ? ": knobs.null_space: the teacher does not show the weights behind its embedding"
+                                            : ": knobs.null_space: the classifier uses every dimension of the embedding"),
                       "set knobs.null_space = \"off\"");
   }
 
@@ -153,7 +173,8 @@ class LelpObjective : public Objective {
     if (heads_) {
       Wanted wanted;
       wanted.features = {"logits"};
-      return at::softmax(heads_->ask(step.batch.ids, step.batch.teacher_inputs, step.batch.repeats, wanted).features.at("logits") / knobs_.temperature, 1);
+      return at::softmax(
+          heads_->ask(step.batch.ids, step.batch.teacher_inputs, step.batch.repeats, wanted).features.at("logits") / knobs_.temperature, 1);
     }
     const Tensor classes = at::softmax(step.teacher.logits / knobs_.temperature, 1);
     if (oracle_) return subclass_targets(classes, oracle_->of(step.batch.ids).to(classes.device()));
@@ -166,20 +187,27 @@ class HeadsObjective : public Objective {
  public:
   explicit HeadsObjective(double diversity) : diversity_(diversity) {}
   std::vector<std::string> student_taps() const override { return {"logits"}; }
-  Loss loss(const Step& step) override { return Loss().add("ce", label_loss(step)).add("likeness", subclass_likeness(step.taps.at("logits")), diversity_); }
+  Loss loss(const Step& step) override {
+    return Loss().add("ce", label_loss(step)).add("likeness", subclass_likeness(step.taps.at("logits")), diversity_);
+  }
 
  private:
   double diversity_;
 };
 
 std::unique_ptr<Teacher> teacher_with_heads(ClassifierRun& c, const LelpKnobs& knobs) {
-  if (c.source.teacher.kind != "train") throw ConfigError(c.run.recipe.where("knobs.split") + ": knobs.split: \"heads\" trains the teacher again, and this one is not trained here", "set teacher.kind = \"train\", or split = \"pca\"");
+  if (c.source.teacher.kind != "train")
+    throw ConfigError(
+        c.run.recipe.where("knobs.split") + ": knobs.split: \"heads\" trains the teacher again, and this one is not trained here",
+        "set teacher.kind = \"train\", or split = \"pca\"");
   HeadsObjective objective(knobs.diversity);
   const Seed seed = c.run.seed.stream("teacher with heads");
   const Dataset& data = c.splits.train;
-  const Net net = with_class_head(make_net(c.source.teacher.net, data.spec.shape, data.classes() * knobs.subclasses, seed.stream("net")), knobs.subclasses);
+  const Net net = with_class_head(make_net(c.source.teacher.net, data.spec.shape, data.classes() * knobs.subclasses, seed.stream("net")),
+                                  knobs.subclasses);
   const std::string name = fmt::format("subclass heads={} diversity={}", knobs.subclasses, knobs.diversity);
-  Net trained = trained_teacher(c.run, c.source, "teacher-heads", seed, teacher_splits(c.run, c.source, c.splits, c.data_knobs), {name, net, objective});
+  Net trained = trained_teacher(c.run, c.source, "teacher-heads", seed, teacher_splits(c.run, c.source, c.splits, c.data_knobs),
+                                {name, net, objective});
   trained.to(c.run.device);
   c.show("teacher-heads", trained);
   return net_teacher(trained);
@@ -198,8 +226,17 @@ void run_lelp(Run& run) {
 }  // namespace
 
 Method lelp() {
-  return {MethodInfo("lelp").paper(68).in("logits").needs(Access::features).idea("learn pseudo-subclasses that the teacher's embeddings split every class into").source("Loo et al. 2024, arXiv 2409.20449"),
-          [] { LelpKnobs section; return knobs_of(section).all(); }, run_lelp};
+  return {MethodInfo("lelp")
+              .paper(68)
+              .in("logits")
+              .needs(Access::features)
+              .idea("learn pseudo-subclasses that the teacher's embeddings split every class into")
+              .source("Loo et al. 2024, arXiv 2409.20449"),
+          [] {
+            LelpKnobs section;
+            return knobs_of(section).all();
+          },
+          run_lelp};
 }
 
 }  // namespace retort::logits

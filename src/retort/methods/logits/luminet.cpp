@@ -26,17 +26,23 @@ struct LuminetKnobs {
   std::string centring = "batch";
   bool allow_no_labels = false;
   void describe(Knobs& knobs) {
-    knobs("alpha", alpha, "enters squared as the weight of the perception term; tuned with the temperature (CIFAR-100: 33 at 4, 70 at 8; ImageNet: 2 at 0.7)", above(0));
+    knobs(
+        "alpha", alpha,
+        "enters squared as the weight of the perception term; tuned with the temperature (CIFAR-100: 33 at 4, 70 at 8; ImageNet: 2 at 0.7)",
+        above(0));
     knobs("temperature", temperature, "softmax temperature of both sides; no T^2 factor", above(0));
     knobs("w_ce", w_ce, "weight of the cross-entropy with the labels", at_least(0));
     knobs("warmup", warmup, "epochs over which the perception term grows to its weight", at_least(0));
-    knobs("centring", centring, "batch: logits standardised per class over the batch; sample: per sample over its classes; none: raw logits",
+    knobs("centring", centring,
+          "batch: logits standardised per class over the batch; sample: per sample over its classes; none: raw logits",
           one_of({"batch", "sample", "none"}));
     knobs("allow_no_labels", allow_no_labels, "w_ce = 0 is meant: the perception term alone leaves every class's shift and scale open");
   }
   void check(const Recipe& recipe) const {
     if (w_ce > 0 || allow_no_labels) return;
-    throw ConfigError(recipe.where("knobs.w_ce") + ": knobs.w_ce: without labels the student's decisions are arbitrary: the perception term is blind to each class's shift and scale",
+    throw ConfigError(recipe.where("knobs.w_ce") +
+                          ": knobs.w_ce: without labels the student's decisions are arbitrary: the perception term is blind to each "
+                          "class's shift and scale",
                       "set knobs.w_ce = 1, or knobs.allow_no_labels = true if that is meant");
   }
   Centring choice() const { return centring == "batch" ? Centring::batch : centring == "sample" ? Centring::sample : Centring::none; }
@@ -57,7 +63,9 @@ class LuminetObjective : public Objective {
     if (knobs_.choice() != Centring::batch) return;
     const TrainKnobs& train = trainer.job().knobs;
     if (train.batch < 2) {
-      throw ConfigError(fmt::format("{}: train.batch: luminet standardises over the batch, found {}", trainer.run().recipe.where("train.batch"), train.batch), "set train.batch to 32 or more");
+      throw ConfigError(fmt::format("{}: train.batch: luminet standardises over the batch, found {}",
+                                    trainer.run().recipe.where("train.batch"), train.batch),
+                        "set train.batch to 32 or more");
     }
     if (!train.shuffle) warn("luminet: train.shuffle = false can make batches of one class, whose mean and variance say nothing");
   }
@@ -65,7 +73,9 @@ class LuminetObjective : public Objective {
   Loss loss(const Step& step) override {
     const bool too_few = knobs_.choice() == Centring::batch && step.batch.size() < std::min(kFewRows, step.trainer.job().knobs.batch);
     const Tensor perception = perception_loss(step.logits, step.teacher.logits, knobs_.alpha, knobs_.temperature, knobs_.choice());
-    return Loss().add("ce", label_loss(step), knobs_.w_ce).add("perception", perception, too_few ? 0 : ramp(static_cast<double>(step.epoch + 1), knobs_.warmup));
+    return Loss()
+        .add("ce", label_loss(step), knobs_.w_ce)
+        .add("perception", perception, too_few ? 0 : ramp(static_cast<double>(step.epoch + 1), knobs_.warmup));
   }
 
  private:

@@ -39,7 +39,8 @@ State Subclasses::state() const {
 }
 
 Subclasses Subclasses::from(const State& state) {
-  return {state.tensors.count("projector") ? state.tensor("projector") : Tensor(), state.tensor("directions"), state.tensor("offset"), state.tensor("scale")};
+  return {state.tensors.count("projector") ? state.tensor("projector") : Tensor(), state.tensor("directions"), state.tensor("offset"),
+          state.tensor("scale")};
 }
 
 Tensor classifier_null_space(const Tensor& weights) {
@@ -47,20 +48,27 @@ Tensor classifier_null_space(const Tensor& weights) {
   return null_space_projector((w - w.mean(0)).t()).to(at::kFloat);
 }
 
-Subclasses find_subclasses(const Tensor& embeddings, const Tensor& groups, int64_t classes, int64_t count, Split split, bool rotate, const Tensor& projector, Seed seed) {
+Subclasses find_subclasses(const Tensor& embeddings, const Tensor& groups, int64_t classes, int64_t count, Split split, bool rotate,
+                           const Tensor& projector, Seed seed) {
   if (embeddings.dim() != 2 || groups.dim() != 1 || groups.size(0) != embeddings.size(0)) {
-    throw ConfigError(fmt::format("subclasses: expected embeddings [n, d] and a class for each, received [{}] and [{}]", fmt::join(embeddings.sizes(), ", "), fmt::join(groups.sizes(), ", ")));
+    throw ConfigError(fmt::format("subclasses: expected embeddings [n, d] and a class for each, received [{}] and [{}]",
+                                  fmt::join(embeddings.sizes(), ", "), fmt::join(groups.sizes(), ", ")));
   }
   const int64_t width = embeddings.size(1);
-  if (count < 1 || count > width) throw ConfigError(fmt::format("subclasses: {} of a class in {} dimensions", count, width), "at least 1, at most as many as the embedding has dimensions");
+  if (count < 1 || count > width)
+    throw ConfigError(fmt::format("subclasses: {} of a class in {} dimensions", count, width),
+                      "at least 1, at most as many as the embedding has dimensions");
   Tensor h = embeddings.detach().cpu().to(at::kDouble);
   if (projector.defined()) h = h.mm(projector.to(at::kDouble));
   const Tensor of = groups.cpu();
-  Subclasses found{projector, at::zeros({classes, width, count}, at::kDouble), at::full({classes, count}, kNever, at::kDouble), at::ones({classes}, at::kDouble)};
+  Subclasses found{projector, at::zeros({classes, width, count}, at::kDouble), at::full({classes, count}, kNever, at::kDouble),
+                   at::ones({classes}, at::kDouble)};
   for (int64_t c = 0; c < classes; ++c) {
     const Tensor members = h.index_select(0, at::nonzero(of == c).squeeze(1));
     const int64_t n = members.size(0), m = std::max<int64_t>(1, std::min(count, n - 1));
-    if (n == 0) throw DataError(fmt::format("subclasses: no sample of class {} among {}", c, embeddings.size(0)), "the transfer set must hold samples of every class");
+    if (n == 0)
+      throw DataError(fmt::format("subclasses: no sample of class {} among {}", c, embeddings.size(0)),
+                      "the transfer set must hold samples of every class");
     const Seed own = seed.stream("class", static_cast<uint64_t>(c));
     const auto [directions, offset] = split == Split::pca ? split_by_pca(members, m, rotate, own) : split_by_kmeans(members, m, own);
     found.directions[c].narrow(1, 0, m).copy_(directions);
@@ -76,7 +84,8 @@ Subclasses find_subclasses(const Tensor& embeddings, const Tensor& groups, int64
 
 Tensor subclass_shares(const Subclasses& subclasses, const Tensor& embeddings, double beta) {
   if (embeddings.dim() != 2 || embeddings.size(1) != subclasses.directions.size(1)) {
-    throw ConfigError(fmt::format("subclasses: made for embeddings of length {}, received [{}]", subclasses.directions.size(1), fmt::join(embeddings.sizes(), ", ")));
+    throw ConfigError(fmt::format("subclasses: made for embeddings of length {}, received [{}]", subclasses.directions.size(1),
+                                  fmt::join(embeddings.sizes(), ", ")));
   }
   const Tensor h = subclasses.projector.defined() ? embeddings.mm(subclasses.projector.to(embeddings.device())) : embeddings;
   const auto here = [&](const Tensor& part) { return part.to(embeddings.device()); };

@@ -27,7 +27,8 @@ Tensor classifier_null_space(const Tensor& weights);
 enum class Split { pca, kmeans };
 // groups: [n] the class of each embedding. A class of m embeddings has at most m - 1 subclasses (at least one). Throws DataError for a class without
 // embeddings, ConfigError for more subclasses than dimensions and for shapes that do not fit.
-Subclasses find_subclasses(const Tensor& embeddings, const Tensor& groups, int64_t classes, int64_t count, Split split, bool rotate, const Tensor& projector, Seed seed);
+Subclasses find_subclasses(const Tensor& embeddings, const Tensor& groups, int64_t classes, int64_t count, Split split, bool rotate,
+                           const Tensor& projector, Seed seed);
 
 // Shares within each class: [n, c, s], each (n, c) sums to 1. Throws ConfigError for embeddings of another length.
 Tensor subclass_shares(const Subclasses& subclasses, const Tensor& embeddings, double beta);

@@ -23,7 +23,8 @@ void apply(const Space& space, const Point& point, TrialPlan& plan) {
   OptimiserKnobs& optimiser = plan.train.optimiser;
   if (space.has("lr")) optimiser.lr = space.value(point, "lr");
   if (space.has("weight_decay")) optimiser.weight_decay = space.value(point, "weight_decay");
-  if (space.has("one_minus_momentum")) (optimiser.optimiser == "sgd" ? optimiser.momentum : optimiser.beta1) = 1 - space.value(point, "one_minus_momentum");
+  if (space.has("one_minus_momentum"))
+    (optimiser.optimiser == "sgd" ? optimiser.momentum : optimiser.beta1) = 1 - space.value(point, "one_minus_momentum");
   if (space.has("batch")) plan.train.batch = static_cast<int64_t>(space.value(point, "batch"));
   if (space.has("net")) plan.net = space.choice(point, "net");
   if (space.has("alpha")) plan.alpha = space.value(point, "alpha");
@@ -32,14 +33,20 @@ void apply(const Space& space, const Point& point, TrialPlan& plan) {
 class Campaign {
  public:
   Campaign(ClassifierRun& classifier, const BossKnobs& knobs)
-      : c_(classifier), knobs_(knobs), warmup_space_(knobs.space(false)), taught_space_(knobs.space(true)), seed_(classifier.run.seed.stream("search")) {}
+      : c_(classifier),
+        knobs_(knobs),
+        warmup_space_(knobs.space(false)),
+        taught_space_(knobs.space(true)),
+        seed_(classifier.run.seed.stream("search")) {}
 
   void run() {
     while (static_cast<int64_t>(trials_.size()) < knobs_.trials) {
-      const auto begun = static_cast<int64_t>(trials_.size()), stop = begun < knobs_.warmup ? std::min(knobs_.warmup, knobs_.trials) : knobs_.trials;
+      const auto begun = static_cast<int64_t>(trials_.size()),
+                 stop = begun < knobs_.warmup ? std::min(knobs_.warmup, knobs_.trials) : knobs_.trials;
       std::vector<TrialPlan> plans;
       for (int64_t i = begun; i < std::min(begun + knobs_.slots, stop); ++i) plans.push_back(plan(i));
-      const std::vector<TrialEnd> ends = run_trials(c_, plans, knobs_.extra_term(), knobs_.score == "balanced_accuracy", /*in_children=*/knobs_.slots > 1);
+      const std::vector<TrialEnd> ends = run_trials(c_, plans, knobs_.extra_term(), knobs_.score == "balanced_accuracy",
+                                                    /*in_children=*/knobs_.slots > 1);
       for (size_t j = 0; j < ends.size(); ++j) finish(static_cast<size_t>(begun) + j, ends[j]);
       write();
     }
@@ -60,7 +67,8 @@ class Campaign {
     metrics["best_validation"] = best_of(n);
     metrics["best_validation_75"] = best_of((3 * n + 3) / 4);
     metrics["trained_epochs"] = static_cast<double>(epochs_);
-    metrics["failed_trials"] = static_cast<double>(std::count_if(trials_.begin(), trials_.end(), [](const Trial& t) { return t.status == Trial::Status::failed; }));
+    metrics["failed_trials"] = static_cast<double>(
+        std::count_if(trials_.begin(), trials_.end(), [](const Trial& t) { return t.status == Trial::Status::failed; }));
     metrics["lineage_depth"] = static_cast<double>(lineages_[static_cast<size_t>(best())].depth);
     std::set<int64_t> roots;
     for (const int64_t member : trial_pool(trials_, knobs_.k)) roots.insert(lineages_[static_cast<size_t>(member)].root);
@@ -70,10 +78,15 @@ class Campaign {
       scores.push_back({i + 1, trials_[i].status == Trial::Status::finished ? nlohmann::json(100 * trials_[i].score) : nlohmann::json()});
       so_far.push_back({i + 1, best_of(i + 1)});
     }
-    c_.card.add_panel({{"kind", "lines"}, {"title", "The search"}, {"note", fmt::format("Scores on the validation part; the first {} trials are plain search.", std::min<int64_t>(knobs_.warmup, static_cast<int64_t>(n)))},
-                       {"x", "trial"}, {"y", "validation " + std::string(knobs_.score == "accuracy" ? "accuracy" : "balanced accuracy") + ", %"},
+    c_.card.add_panel({{"kind", "lines"},
+                       {"title", "The search"},
+                       {"note", fmt::format("Scores on the validation part; the first {} trials are plain search.",
+                                            std::min<int64_t>(knobs_.warmup, static_cast<int64_t>(n)))},
+                       {"x", "trial"},
+                       {"y", "validation " + std::string(knobs_.score == "accuracy" ? "accuracy" : "balanced accuracy") + ", %"},
                        {"series", {{{"name", "best so far"}, {"points", so_far}}, {{"name", "trial"}, {"points", scores}}}}});
-    nlohmann::json columns = {{{"key", "trial"}, {"title", "trial"}, {"digits", 0}}, {{"key", "score"}, {"title", "score"}, {"unit", "%"}, {"digits", 2}}};
+    nlohmann::json columns = {{{"key", "trial"}, {"title", "trial"}, {"digits", 0}},
+                              {{"key", "score"}, {"title", "score"}, {"unit", "%"}, {"digits", 2}}};
     for (const Dimension& d : taught_space_.dimensions()) columns.push_back({{"key", d.name}, {"title", d.name}, {"digits", -1}});
     for (const char* key : {"start", "teacher", "depth"}) columns.push_back({{"key", key}, {"title", key}, {"digits", 0}});
     c_.card.add_panel({{"kind", "table"}, {"title", "Trials"}, {"columns", columns}, {"rows", rows()}});
@@ -103,11 +116,13 @@ class Campaign {
     Lineage lineage;
     lineage.root = index;
     const std::vector<int64_t> ranking = trial_pool(trials_, index);
-    if (taught && ranking.empty()) throw DivergenceError("boss: every trial of the warm-up failed", "lower the upper bound of knobs.lr, or set train.clip_norm");
+    if (taught && ranking.empty())
+      throw DivergenceError("boss: every trial of the warm-up failed", "lower the upper bound of knobs.lr, or set train.clip_norm");
     if (taught) {
       plan.alpha = std::max(knobs_.alpha, 0.0);
       const Draw draw = !knobs_.pretrained ? Draw::teacher_only : knobs_.members == "same" || ranking.size() < 2 ? Draw::same : Draw::two;
-      const Lineage drawn = draw_members(pool(ranking, index), ranking, lineages_, draw, knobs_.ancestors == "distinct", seed_.stream("draw", static_cast<uint64_t>(index)));
+      const Lineage drawn = draw_members(pool(ranking, index), ranking, lineages_, draw, knobs_.ancestors == "distinct",
+                                         seed_.stream("draw", static_cast<uint64_t>(index)));
       if (drawn.start >= 0) lineage = drawn;
       lineage.teacher = drawn.teacher;
       const auto named = [&](int64_t member) { return member < 0 ? std::string() : plans_[static_cast<size_t>(member)].phase; };
@@ -139,7 +154,8 @@ class Campaign {
     epochs_ += end.epochs;
     if (c_.run.quiet || !c_.run.group.leader()) return;
     const int64_t best_now = best();
-    say(fmt::format("{}: {}, best {:.2f} %", plans_[index].phase, end.failed ? "failed (" + end.why + ")" : fmt::format("{:.2f} %", 100 * end.score),
+    say(fmt::format("{}: {}, best {:.2f} %", plans_[index].phase,
+                    end.failed ? "failed (" + end.why + ")" : fmt::format("{:.2f} %", 100 * end.score),
                     best_now < 0 ? 0 : 100 * trials_[static_cast<size_t>(best_now)].score));
   }
 
@@ -149,14 +165,18 @@ class Campaign {
       const bool taught = static_cast<int64_t>(i) >= knobs_.warmup;
       const Space& space = taught ? taught_space_ : warmup_space_;
       nlohmann::json row = {{"trial", i + 1}, {"depth", lineages_[i].depth}};
-      if (trials_[i].status == Trial::Status::finished) row["score"] = 100 * trials_[i].score;
-      else row["score"] = "failed";
+      if (trials_[i].status == Trial::Status::finished)
+        row["score"] = 100 * trials_[i].score;
+      else
+        row["score"] = "failed";
       if (lineages_[i].start >= 0) row["start"] = lineages_[i].start + 1;
       if (lineages_[i].teacher >= 0) row["teacher"] = lineages_[i].teacher + 1;
       for (size_t k = 0; k < space.size(); ++k) {
         const Dimension& d = space.dimensions()[k];
-        if (d.kind == Dimension::Kind::choice) row[d.name] = d.choices[static_cast<size_t>(trials_[i].point[k])];
-        else row[d.name] = trials_[i].point[k];
+        if (d.kind == Dimension::Kind::choice)
+          row[d.name] = d.choices[static_cast<size_t>(trials_[i].point[k])];
+        else
+          row[d.name] = trials_[i].point[k];
       }
       rows.push_back(std::move(row));
     }
@@ -168,15 +188,24 @@ class Campaign {
 
 void run_boss(Run& run) {
   const auto knobs = read_method_knobs<BossKnobs>(run);
-  if (knobs.slots > 1 && run.group.size() > 1) throw ConfigError("knobs.slots: trials cannot run side by side in a group of processes", "start one process, or set knobs.slots = 1");
+  if (knobs.slots > 1 && run.group.size() > 1)
+    throw ConfigError("knobs.slots: trials cannot run side by side in a group of processes", "start one process, or set knobs.slots = 1");
   const auto student = run.recipe.read<StudentKnobs>("student");
   for (const auto& [key, asked] : {std::pair("student.alone", student.alone), std::pair("student.trained", student.trained)}) {
-    if (knobs.slots > 1 && asked) throw ConfigError(fmt::format("{}: {}: trials side by side need a process that has trained nothing yet", run.recipe.where(key), key), "set knobs.slots = 1, or leave it out");
+    if (knobs.slots > 1 && asked)
+      throw ConfigError(fmt::format("{}: {}: trials side by side need a process that has trained nothing yet", run.recipe.where(key), key),
+                        "set knobs.slots = 1, or leave it out");
   }
   ClassifierRun classifier = prepare_classifier(run, Access::none);
-  if (classifier.splits.validation.size() == 0) throw ConfigError(run.recipe.where("data.validation") + ": data.validation: trials are ranked on a validation part and there is none", "set data.validation, such as 300");
-  if (classifier.train_knobs.eval_every == 0) throw ConfigError(run.recipe.where("train.eval_every") + ": train.eval_every: a trial that is never evaluated has no score", "set train.eval_every = 1");
-  if (knobs.extra != "none" && classifier.views.mixup > 0) throw ConfigError(run.recipe.where("views.mixup") + ": views.mixup: knobs.extra needs whole samples, not mixtures", "set views.mixup = 0");
+  if (classifier.splits.validation.size() == 0)
+    throw ConfigError(run.recipe.where("data.validation") + ": data.validation: trials are ranked on a validation part and there is none",
+                      "set data.validation, such as 300");
+  if (classifier.train_knobs.eval_every == 0)
+    throw ConfigError(run.recipe.where("train.eval_every") + ": train.eval_every: a trial that is never evaluated has no score",
+                      "set train.eval_every = 1");
+  if (knobs.extra != "none" && classifier.views.mixup > 0)
+    throw ConfigError(run.recipe.where("views.mixup") + ": views.mixup: knobs.extra needs whole samples, not mixtures",
+                      "set views.mixup = 0");
   Campaign campaign(classifier, knobs);
   campaign.run();
   if (campaign.best() < 0) throw DivergenceError("boss: every trial failed", "lower the upper bound of knobs.lr, or set train.clip_norm");
@@ -189,8 +218,16 @@ void run_boss(Run& run) {
 }  // namespace
 
 Method boss() {
-  return {MethodInfo("boss").paper(119).in("search").idea("search hyper-parameters by trials that start from, and are taught by, the best models of earlier ones").source("Lee et al. 2023, arXiv 2304.12666"),
-          [] { BossKnobs section; return knobs_of(section).all(); }, run_boss};
+  return {MethodInfo("boss")
+              .paper(119)
+              .in("search")
+              .idea("search hyper-parameters by trials that start from, and are taught by, the best models of earlier ones")
+              .source("Lee et al. 2023, arXiv 2304.12666"),
+          [] {
+            BossKnobs section;
+            return knobs_of(section).all();
+          },
+          run_boss};
 }
 
 }  // namespace retort::search

@@ -8,14 +8,18 @@ std::vector<int64_t> trial_pool(const History& trials, int64_t k) {
   std::vector<int64_t> finished;
   for (size_t i = 0; i < trials.size(); ++i)
     if (trials[i].status == Trial::Status::finished) finished.push_back(static_cast<int64_t>(i));
-  std::stable_sort(finished.begin(), finished.end(), [&](int64_t a, int64_t b) { return trials[static_cast<size_t>(a)].score > trials[static_cast<size_t>(b)].score; });
+  std::stable_sort(finished.begin(), finished.end(),
+                   [&](int64_t a, int64_t b) { return trials[static_cast<size_t>(a)].score > trials[static_cast<size_t>(b)].score; });
   if (static_cast<int64_t>(finished.size()) > k) finished.resize(static_cast<size_t>(k));
   return finished;
 }
 
-Lineage draw_members(const std::vector<int64_t>& pool, const std::vector<int64_t>& ranking, const std::vector<Lineage>& lineages, Draw draw, bool distinct_roots, Seed seed) {
+Lineage draw_members(const std::vector<int64_t>& pool, const std::vector<int64_t>& ranking, const std::vector<Lineage>& lineages, Draw draw,
+                     bool distinct_roots, Seed seed) {
   Dice dice(seed);
-  const auto pick = [&](const std::vector<int64_t>& from) { return from[static_cast<size_t>(dice.below(static_cast<int64_t>(from.size())))]; };
+  const auto pick = [&](const std::vector<int64_t>& from) {
+    return from[static_cast<size_t>(dice.below(static_cast<int64_t>(from.size())))];
+  };
   Lineage drawn;
   drawn.teacher = pick(pool);
   if (draw == Draw::teacher_only) return drawn;

@@ -17,6 +17,7 @@ std::vector<int64_t> trial_pool(const History& trials, int64_t k);
 enum class Draw { two, same, teacher_only };
 // Start and teacher of the next trial from the members of the pool: two different ones at random, one for both, or a teacher alone. With
 // `distinct_roots` the teacher is, where there is one, of another root than the start: of the pool, else the best of `ranking` (all, best first).
-Lineage draw_members(const std::vector<int64_t>& pool, const std::vector<int64_t>& ranking, const std::vector<Lineage>& lineages, Draw draw, bool distinct_roots, Seed seed);
+Lineage draw_members(const std::vector<int64_t>& pool, const std::vector<int64_t>& ranking, const std::vector<Lineage>& lineages, Draw draw,
+                     bool distinct_roots, Seed seed);
 
 }  // namespace retort::search

@@ -25,7 +25,9 @@ ExtraTerm class_balance_term(double weight) {
       const Tensor counts = at::bincount(known, {}, step.logits.size(1)).to(at::kFloat).clamp_min(1);
       weights = (static_cast<double>(known.numel()) / (static_cast<double>(counts.numel()) * counts)).to(step.logits.device());
     }
-    if ((step.labels() >= 0).any().item<bool>()) loss.add("class_balance", at::cross_entropy_loss(step.logits, step.labels(), weights, at::Reduction::Mean, /*ignore_index=*/-1), weight);
+    if ((step.labels() >= 0).any().item<bool>())
+      loss.add("class_balance", at::cross_entropy_loss(step.logits, step.labels(), weights, at::Reduction::Mean, /*ignore_index=*/-1),
+               weight);
   };
 }
 
@@ -50,7 +52,9 @@ class TrialObjective : public Objective {
   ExtraTerm extra_;
 };
 
-Net fresh(const ClassifierRun& c, const std::string& net, Seed seed) { return make_net(net, c.splits.train.spec.shape, c.splits.train.classes(), seed); }
+Net fresh(const ClassifierRun& c, const std::string& net, Seed seed) {
+  return make_net(net, c.splits.train.spec.shape, c.splits.train.classes(), seed);
+}
 
 double balanced_accuracy(const Net& net, const ClassifierRun& c) {
   const Dataset& held_out = c.splits.validation;
@@ -91,7 +95,8 @@ TrialEnd run_trial(ClassifierRun& c, const TrialPlan& plan, const ExtraTerm& ext
 
 }  // namespace
 
-std::vector<TrialEnd> run_trials(ClassifierRun& c, const std::vector<TrialPlan>& plans, const ExtraTerm& extra, bool balanced, bool in_children) {
+std::vector<TrialEnd> run_trials(ClassifierRun& c, const std::vector<TrialPlan>& plans, const ExtraTerm& extra, bool balanced,
+                                 bool in_children) {
   std::vector<TrialEnd> ends;
   if (!in_children) {
     for (const TrialPlan& plan : plans) ends.push_back(run_trial(c, plan, extra, balanced));

@@ -22,13 +22,14 @@ struct TrialPlan {
 struct TrialEnd {
   bool failed = false;  // it left the finite numbers
   std::string why;
-  double score = 0;     // of its best checkpoint on the validation part, in [0, 1]
+  double score = 0;  // of its best checkpoint on the validation part, in [0, 1]
   int64_t epochs = 0;
 };
 
 // Trains and scores each: one after the other, or side by side `in_children`, which must be so for all trials of a run, since children of a process that
 // has trained cannot train. A training that diverges is a failed trial, anything else that goes wrong is thrown.
-std::vector<TrialEnd> run_trials(ClassifierRun& c, const std::vector<TrialPlan>& plans, const ExtraTerm& extra, bool balanced, bool in_children);
+std::vector<TrialEnd> run_trials(ClassifierRun& c, const std::vector<TrialPlan>& plans, const ExtraTerm& extra, bool balanced,
+                                 bool in_children);
 Net trained(const ClassifierRun& c, const TrialPlan& plan);  // what a finished trial ended with
 
 }  // namespace retort::search

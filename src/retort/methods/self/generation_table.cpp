@@ -2,14 +2,16 @@
 
 namespace retort::self {
 
-void GenerationTable::add(ClassifierRun& c, int64_t generation, double gt_weight, std::optional<double> estimate, const Net& net, double held_out_loss) {
+void GenerationTable::add(ClassifierRun& c, int64_t generation, double gt_weight, std::optional<double> estimate, const Net& net,
+                          double held_out_loss) {
   c.show(fmt::format("generation{}", generation), net);
   const double accuracy = 100 * score_classifier(c.test_logits(net), c.splits.test.labels).accuracy;
   rows_.push_back({generation, gt_weight, held_out_loss, accuracy, estimate});
 }
 
 size_t GenerationTable::best() const {
-  const auto smallest = std::min_element(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) { return a.held_out_loss < b.held_out_loss; });
+  const auto smallest = std::min_element(rows_.begin(), rows_.end(),
+                                         [](const Row& a, const Row& b) { return a.held_out_loss < b.held_out_loss; });
   return static_cast<size_t>(smallest - rows_.begin());
 }
 
@@ -29,7 +31,11 @@ void GenerationTable::write_to(ClassifierRun& c, size_t kept) const {
     metrics[fmt::format("gt_weight{}", row.generation)] = row.gt_weight;
   }
   metrics["kept_generation"] = static_cast<double>(rows_[kept].generation);
-  c.card.add_panel({{"kind", "lines"}, {"title", "Accuracy by generation"}, {"x", "generation"}, {"y", "%"}, {"series", {{{"name", "test part"}, {"points", points}}}}});
+  c.card.add_panel({{"kind", "lines"},
+                    {"title", "Accuracy by generation"},
+                    {"x", "generation"},
+                    {"y", "%"},
+                    {"series", {{{"name", "test part"}, {"points", points}}}}});
   c.card.add_panel({{"kind", "table"},
                     {"title", "Generations"},
                     {"note", fmt::format("Generation {} is the student.", rows_[kept].generation)},

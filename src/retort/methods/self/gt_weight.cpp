@@ -6,8 +6,9 @@ namespace retort::self {
 
 double optimal_gt_weight(const Tensor& truth, const Tensor& from_labels, const Tensor& from_last) {
   if (truth.sizes() != from_labels.sizes() || truth.sizes() != from_last.sizes()) {
-    throw ConfigError(fmt::format("optimal_gt_weight: expected three tensors of one shape, received [{}], [{}] and [{}]", fmt::join(truth.sizes(), ", "),
-                                  fmt::join(from_labels.sizes(), ", "), fmt::join(from_last.sizes(), ", ")));
+    throw ConfigError(fmt::format("optimal_gt_weight: expected three tensors of one shape, received [{}], [{}] and [{}]",
+                                  fmt::join(truth.sizes(), ", "), fmt::join(from_labels.sizes(), ", "),
+                                  fmt::join(from_last.sizes(), ", ")));
   }
   const Tensor v = truth.to(at::kDouble), u = from_labels.to(at::kDouble), w = from_last.to(at::kDouble), apart = u - w;
   const double square = apart.square().sum().item<double>();
@@ -16,21 +17,27 @@ double optimal_gt_weight(const Tensor& truth, const Tensor& from_labels, const T
 }
 
 void GtWeightKnobs::describe(Knobs& knobs) {
-  knobs("gt_weight", gt_weight, "weight of the ground truth against the last generation's answers, for generation 2, 3, …; the last entry goes on");
-  knobs("choose", choose, "fixed: gt_weight; optimal: the closed form on the validation part, from the fits to labels alone and to the last generation alone; grid: the best of `grid` on it",
+  knobs("gt_weight", gt_weight,
+        "weight of the ground truth against the last generation's answers, for generation 2, 3, …; the last entry goes on");
+  knobs("choose", choose,
+        "fixed: gt_weight; optimal: the closed form on the validation part, from the fits to labels alone and to the last generation "
+        "alone; grid: the best of `grid` on it",
         one_of({"fixed", "optimal", "grid"}));
   knobs("grid", grid, "choose = \"grid\": how many weights from 0 to 1 are tried in each generation", at_least(2));
   knobs("allow_outside", allow_outside, "weights outside [0, 1] are meant, and an optimal one is not clipped");
 }
 
 void GtWeightKnobs::check(const Recipe& recipe, int64_t validation_rows) const {
-  if (gt_weight.empty()) throw ConfigError(recipe.where("knobs.gt_weight") + ": knobs.gt_weight: the list is empty", "one weight is enough for all generations");
+  if (gt_weight.empty())
+    throw ConfigError(recipe.where("knobs.gt_weight") + ": knobs.gt_weight: the list is empty", "one weight is enough for all generations");
   for (const double weight : gt_weight) {
     if (allow_outside || (weight >= 0 && weight <= 1)) continue;
-    throw ConfigError(fmt::format("{}: knobs.gt_weight: expected a number from 0 to 1, found {}", recipe.where("knobs.gt_weight"), weight), "set knobs.allow_outside = true if that is meant");
+    throw ConfigError(fmt::format("{}: knobs.gt_weight: expected a number from 0 to 1, found {}", recipe.where("knobs.gt_weight"), weight),
+                      "set knobs.allow_outside = true if that is meant");
   }
   if (choose == "fixed" || validation_rows > 0) return;
-  throw ConfigError(fmt::format("{}: knobs.choose: \"{}\" needs a validation part to choose on", recipe.where("knobs.choose"), choose), "set data.validation, or choose = \"fixed\"");
+  throw ConfigError(fmt::format("{}: knobs.choose: \"{}\" needs a validation part to choose on", recipe.where("knobs.choose"), choose),
+                    "set data.validation, or choose = \"fixed\"");
 }
 
 double GtWeightKnobs::fixed(int64_t step) const { return gt_weight[std::min<size_t>(static_cast<size_t>(step - 2), gt_weight.size() - 1)]; }

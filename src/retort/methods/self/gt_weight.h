@@ -20,9 +20,9 @@ struct GtWeightKnobs {
   void describe(Knobs& knobs);
   // Throws ConfigError: weights outside [0, 1] that are not allowed; a choice that needs validation rows where there are none.
   void check(const Recipe& recipe, int64_t validation_rows) const;
-  double fixed(int64_t step) const;            // of step 2, 3, …: the list's entries; the last one goes on
-  double bounded(double weight) const;         // clipped to [0, 1] unless allow_outside
-  std::vector<double> grid_points() const;     // 0 … 1
+  double fixed(int64_t step) const;         // of step 2, 3, …: the list's entries; the last one goes on
+  double bounded(double weight) const;      // clipped to [0, 1] unless allow_outside
+  std::vector<double> grid_points() const;  // 0 … 1
 };
 
 // The place, from 1, of the grid point nearest to `weight` when the points are ordered by their losses.

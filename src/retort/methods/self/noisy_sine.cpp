@@ -23,14 +23,20 @@ Tensor noise_of(int64_t count, double deviation, Dice& dice) {
 }  // namespace
 
 SineExample published_sine() {
-  return {even_points(11), at::tensor({0.384766, 1.233397, 1.332322, 0.692016, -0.297561, -0.241893, -0.796449, -0.961648, -0.496725, -0.346907, 0.558951}, at::kDouble).unsqueeze(1), {"rbf", 80}, 0.2};
+  return {even_points(11),
+          at::tensor({0.384766, 1.233397, 1.332322, 0.692016, -0.297561, -0.241893, -0.796449, -0.961648, -0.496725, -0.346907, 0.558951},
+                     at::kDouble)
+              .unsqueeze(1),
+          {"rbf", 80},
+          0.2};
 }
 
 SineLosses sine_losses(const SineExample& example, double gt_weight, int64_t generations) {
   const Tensor judge = even_points(101), truth = sine(judge), k = gram(example.kernel, judge, example.x);
   const KernelRidge ridge(gram(example.kernel, example.x, example.x), example.lambda);
   SineLosses losses;
-  for (const Tensor& c : kernel_generations(ridge, example.y, generations, always(gt_weight)).coefficients) losses.generations.push_back(squared_error(k.mm(c), truth));
+  for (const Tensor& c : kernel_generations(ridge, example.y, generations, always(gt_weight)).coefficients)
+    losses.generations.push_back(squared_error(k.mm(c), truth));
   losses.limit = squared_error(k.mm(limit_coefficients(ridge, example.y, gt_weight)), truth);
   return losses;
 }
@@ -79,7 +85,8 @@ SineFindings study_noisy_sine(const SineStudy& study, Seed seed) {
     const auto held_out_loss = [&](const Tensor& coefficients) { return squared_error(k_held.mm(coefficients), held_out); };
     findings.optimal += share * loss_of(best.coefficients.back());
     findings.clipped += share * loss_of(optimal(true).coefficients.back());
-    for (size_t t = 1; t < best.gt_weights.size(); ++t) findings.negative_share += best.gt_weights[t] < 0 ? share / static_cast<double>(study.generations - 1) : 0;
+    for (size_t t = 1; t < best.gt_weights.size(); ++t)
+      findings.negative_share += best.gt_weights[t] < 0 ? share / static_cast<double>(study.generations - 1) : 0;
     bool violated = false;
     for (size_t g = 0; g < study.grid.size(); ++g) {
       const KernelGenerations fixed = kernel_generations(ridge, y, study.generations, always(study.grid[g]));

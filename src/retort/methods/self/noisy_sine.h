@@ -7,7 +7,7 @@ namespace retort::self {
 
 // The eleven points of the paper's figure, its kernel (rbf, gamma 80), ridge (0.2) and judge (101 even points against the true sine).
 struct SineExample {
-  Tensor x, y;      // [11, 1]
+  Tensor x, y;  // [11, 1]
   Kernel kernel;
   double lambda;
 };
@@ -29,10 +29,11 @@ struct SineStudy {
   std::vector<double> grid;
 };
 struct SineFindings {
-  std::vector<double> by_weight;          // mean loss of the last generation for each fixed weight of the grid
-  double optimal = 0, clipped = 0;        // the same with every generation's optimal weight, free and clipped to [0, 1]
-  double identity_violations = 0;         // draws where, at generation 2, some weight of the grid does better on the validation points than the optimal one
-  double negative_share = 0;              // of the optimal weights, how many ask for more regularisation than weight 0 gives
+  std::vector<double> by_weight;    // mean loss of the last generation for each fixed weight of the grid
+  double optimal = 0, clipped = 0;  // the same with every generation's optimal weight, free and clipped to [0, 1]
+  double identity_violations =
+      0;  // draws where, at generation 2, some weight of the grid does better on the validation points than the optimal one
+  double negative_share = 0;  // of the optimal weights, how many ask for more regularisation than weight 0 gives
   double best_fixed() const;
   double grid_mean() const;
 };

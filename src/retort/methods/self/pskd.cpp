@@ -8,7 +8,9 @@
 
 namespace retort::self {
 
-double refinement_share(double alpha, int64_t epoch, int64_t epochs) { return alpha * static_cast<double>(epoch) / static_cast<double>(epochs); }
+double refinement_share(double alpha, int64_t epoch, int64_t epochs) {
+  return alpha * static_cast<double>(epoch) / static_cast<double>(epochs);
+}
 
 Tensor gradient_rescaling(const Tensor& past, const Tensor& now, double share) { return 1 - share * (1 - past) / (1 - now); }
 
@@ -19,9 +21,15 @@ struct PskdKnobs {
   std::string memory = "bank", ramp = "linear";
   int64_t bank_megabytes = 1024;
   void describe(Knobs& knobs) {
-    knobs("alpha_T", alpha_T, "share of the model's own past in the target at the last epoch; lower it where training is short or the model small: too much makes it unsure", between(0, 1));
-    knobs("memory", memory, "bank: what was said of each sample at its last visit; snapshot: last epoch's weights asked about the present view", one_of({"bank", "snapshot"}));
-    knobs("ramp", ramp, "linear: the share grows with the epochs; constant: it is alpha_T from the second epoch on", one_of({"linear", "constant"}));
+    knobs("alpha_T", alpha_T,
+          "share of the model's own past in the target at the last epoch; lower it where training is short or the model small: too much "
+          "makes it unsure",
+          between(0, 1));
+    knobs("memory", memory,
+          "bank: what was said of each sample at its last visit; snapshot: last epoch's weights asked about the present view",
+          one_of({"bank", "snapshot"}));
+    knobs("ramp", ramp, "linear: the share grows with the epochs; constant: it is alpha_T from the second epoch on",
+          one_of({"linear", "constant"}));
     knobs("smoothing", smoothing, "label smoothing of the labels' share", between(0, 1));
     knobs("bank_megabytes", bank_megabytes, "the most memory a bank may take", at_least(1));
   }
@@ -95,7 +103,9 @@ class PskdObjective : public Objective {
       throw ConfigError(recipe.where("views.mixup") + ": views.mixup: a bank remembers single samples, not mixtures", way_out);
     }
     if (rows * classes * static_cast<int64_t>(sizeof(float)) > room) {
-      throw ConfigError(fmt::format("{}: knobs.bank_megabytes: a bank of {} samples x {} classes takes more than {} MB", recipe.where("knobs.bank_megabytes"), rows, classes, knobs_.bank_megabytes), way_out);
+      throw ConfigError(fmt::format("{}: knobs.bank_megabytes: a bank of {} samples x {} classes takes more than {} MB",
+                                    recipe.where("knobs.bank_megabytes"), rows, classes, knobs_.bank_megabytes),
+                        way_out);
     }
     bank_.emplace(classes, room);
   }
@@ -106,7 +116,9 @@ class PskdObjective : public Objective {
   }
 
   Loss loss(const Step& step) override {
-    share_ = step.epoch == 0 ? 0 : knobs_.ramp == "constant" ? knobs_.alpha_T : refinement_share(knobs_.alpha_T, step.epoch + 1, step.epochs);
+    share_ = step.epoch == 0             ? 0
+             : knobs_.ramp == "constant" ? knobs_.alpha_T
+                                         : refinement_share(knobs_.alpha_T, step.epoch + 1, step.epochs);
     if (share_ == 0 && knobs_.smoothing == 0) return Loss().add("ce", label_loss(step));
     Tensor target = given(step.batch, step.logits.size(1));
     if (share_ > 0) {
@@ -124,7 +136,8 @@ class PskdObjective : public Objective {
     if (share_ > 0 && !step.batch.targets.defined()) {
       const Tensor labelled = at::nonzero(step.labels() >= 0).squeeze(1), labels = step.labels().index_select(0, labelled).unsqueeze(1);
       const auto of_label = [&](const Tensor& p) { return p.index_select(0, labelled).gather(1, labels).squeeze(1); };
-      hard_.add(step.batch.ids.index_select(0, labelled.to(step.batch.ids.device())), of_label(past_), of_label(now), share_, 4 * step.epoch >= 3 * step.epochs);
+      hard_.add(step.batch.ids.index_select(0, labelled.to(step.batch.ids.device())), of_label(past_), of_label(now), share_,
+                4 * step.epoch >= 3 * step.epochs);
     }
     past_ = Tensor();
   }
@@ -181,8 +194,16 @@ void run_pskd(Run& run) {
 }  // namespace
 
 Method pskd() {
-  return {MethodInfo("pskd").paper(87).in("self").idea("soften the labels by the model's own earlier predictions").source("Kim et al. 2021, arXiv 2006.12000"),
-          [] { PskdKnobs section; return knobs_of(section).all(); }, run_pskd};
+  return {MethodInfo("pskd")
+              .paper(87)
+              .in("self")
+              .idea("soften the labels by the model's own earlier predictions")
+              .source("Kim et al. 2021, arXiv 2006.12000"),
+          [] {
+            PskdKnobs section;
+            return knobs_of(section).all();
+          },
+          run_pskd};
 }
 
 }  // namespace retort::self

@@ -10,13 +10,17 @@
 namespace retort::self {
 
 void SelfDistillKnobs::describe(Knobs& knobs) {
-  knobs("model", model, "network: the student; kernel: a kernel machine on the same data, fitted exactly ([student] and [train] then count for nothing); sine: the paper's noisy regression, which needs no data",
+  knobs("model", model,
+        "network: the student; kernel: a kernel machine on the same data, fitted exactly ([student] and [train] then count for nothing); "
+        "sine: the paper's noisy regression, which needs no data",
         one_of({"network", "kernel", "sine"}));
   knobs("generations", generations, "how often a model is fitted, the first time to the labels alone", at_least(1));
   weight.describe(knobs);
-  knobs("keep_generation", keep_generation, "the generation that becomes the student: last, or the best on the validation part", one_of({"last", "best"}));
+  knobs("keep_generation", keep_generation, "the generation that becomes the student: last, or the best on the validation part",
+        one_of({"last", "best"}));
   knobs("reg", reg, "network: weight of the penalty on the parameters", at_least(0));
-  knobs("reg_form", reg_form, "network: squared norms, as the theory has it, or the plain norms of the paper's code", one_of({"squared", "plain"}));
+  knobs("reg_form", reg_form, "network: squared norms, as the theory has it, or the plain norms of the paper's code",
+        one_of({"squared", "plain"}));
   knobs("kernel", kernel, "kernel: rbf, laplace or linear", one_of(kernel_names()));
   knobs("gamma", gamma, "kernel: exp(-gamma |a-b|^2); 0 is 1 over the number of inputs, or the paper's 80 for the sine", at_least(0));
   knobs("lambda", lambda, "kernel: weight of the ridge; it is not multiplied by the number of points", above(0));
@@ -54,7 +58,8 @@ class GenerationObjective : public Objective {
   Loss loss(const Step& step) override {
     const Tensor truth = step.batch.targets.defined() ? step.batch.targets : losses::smoothed_labels(step.labels(), step.logits.size(1));
     Loss loss = generation_loss(step.logits, truth, step.teacher.logits, gt_weight_);
-    return knobs_.reg > 0 ? loss.add("reg", weight_penalty(step.trainer.student().params(), knobs_.reg_form == "squared"), knobs_.reg) : loss;
+    return knobs_.reg > 0 ? loss.add("reg", weight_penalty(step.trainer.student().params(), knobs_.reg_form == "squared"), knobs_.reg)
+                          : loss;
   }
 
  private:
@@ -150,7 +155,8 @@ void run_self_distill(Run& run) {
   const auto data = run.recipe.read<DataKnobs>("data");
   knobs.weight.check(run.recipe, data.validation);
   if (knobs.keep_generation == "best" && data.validation == 0) {
-    throw ConfigError(run.recipe.where("knobs.keep_generation") + ": knobs.keep_generation: \"best\" needs a validation part", "set data.validation, or keep_generation = \"last\"");
+    throw ConfigError(run.recipe.where("knobs.keep_generation") + ": knobs.keep_generation: \"best\" needs a validation part",
+                      "set data.validation, or keep_generation = \"last\"");
   }
   ClassifierRun classifier = prepare_classifier(run, Access::none);
   Generations generations(classifier, knobs);
@@ -161,8 +167,16 @@ void run_self_distill(Run& run) {
 }  // namespace
 
 Method self_distill() {
-  return {MethodInfo("self-distill").paper(26).in("self").idea("train generation after generation, each from the labels and from the one before").source("Borup and Andersen 2021, arXiv 2102.13088"),
-          [] { SelfDistillKnobs section; return knobs_of(section).all(); }, run_self_distill};
+  return {MethodInfo("self-distill")
+              .paper(26)
+              .in("self")
+              .idea("train generation after generation, each from the labels and from the one before")
+              .source("Borup and Andersen 2021, arXiv 2102.13088"),
+          [] {
+            SelfDistillKnobs section;
+            return knobs_of(section).all();
+          },
+          run_self_distill};
 }
 
 }  // namespace retort::self

@@ -22,7 +22,9 @@ ChooseGtWeight chooser(const GtWeightKnobs& weight, const Tensor& k, const Tenso
     const double optimum = estimates[t] = optimal_gt_weight(truth, u, v);
     if (weight.choose == "optimal") return weight.bounded(optimum);
     const std::vector<double> points = weight.grid_points();
-    return *std::min_element(points.begin(), points.end(), [&](double a, double b) { return squared_error(a * u + (1 - a) * v, truth) < squared_error(b * u + (1 - b) * v, truth); });
+    return *std::min_element(points.begin(), points.end(), [&](double a, double b) {
+      return squared_error(a * u + (1 - a) * v, truth) < squared_error(b * u + (1 - b) * v, truth);
+    });
   };
 }
 
@@ -34,7 +36,9 @@ void run_kernel_on_data(Run& run, const SelfDistillKnobs& knobs) {
   ClassifierRun c = prepare_classifier(run, Access::none);
   const Dataset points = c.splits.train.take(at::nonzero(c.splits.train.labels >= 0).squeeze(1));
   if (points.size() > kMostPoints) {
-    throw ConfigError(fmt::format("data.train: a kernel machine compares every pair of points; {} are more than {}", points.size(), kMostPoints), "set data.train lower, or knobs.model = \"network\"");
+    throw ConfigError(
+        fmt::format("data.train: a kernel machine compares every pair of points; {} are more than {}", points.size(), kMostPoints),
+        "set data.train lower, or knobs.model = \"network\"");
   }
   const Tensor x = rows_of(points), y = truth_of(points);
   const Kernel kernel{knobs.kernel, knobs.gamma > 0 ? knobs.gamma : 1.0 / static_cast<double>(x.size(1))};
@@ -58,12 +62,14 @@ void run_kernel_on_data(Run& run, const SelfDistillKnobs& knobs) {
     const Tensor& coefficients = all.coefficients[static_cast<size_t>(t - 1)];
     nets.push_back(machine(coefficients));
     const auto estimate = estimates.find(t);
-    table.add(c, t, all.gt_weights[static_cast<size_t>(t - 1)], estimate == estimates.end() ? std::nullopt : std::optional<double>(estimate->second), nets.back(),
+    table.add(c, t, all.gt_weights[static_cast<size_t>(t - 1)],
+              estimate == estimates.end() ? std::nullopt : std::optional<double>(estimate->second), nets.back(),
               judged ? squared_error(k.mm(coefficients), truth) : std::nan(""));
   }
   if (knobs.weight.choose == "fixed") c.show("limit", machine(limit_coefficients(ridge, y, knobs.weight.gt_weight.back())));
   if (knobs.keep_generation == "best" && !judged) {
-    throw ConfigError(run.recipe.where("knobs.keep_generation") + ": knobs.keep_generation: \"best\" needs a validation part", "set data.validation, or keep_generation = \"last\"");
+    throw ConfigError(run.recipe.where("knobs.keep_generation") + ": knobs.keep_generation: \"best\" needs a validation part",
+                      "set data.validation, or keep_generation = \"last\"");
   }
   const size_t kept = knobs.keep_generation == "best" ? table.best() : nets.size() - 1;
   table.write_to(c, kept);

@@ -36,7 +36,8 @@ Wanted wanted_of(const MeasuredKnobs& knobs) {
 }
 
 Loss measured_loss(const Step& step, const MeasuredKnobs& knobs) {
-  if (!knobs.mask_unlabelled || knobs.w_kd == 0) return label_and_teacher_loss(step.logits, step.batch, step.teacher.logits, knobs.temperature, 1 - knobs.w_kd, knobs.w_kd);
+  if (!knobs.mask_unlabelled || knobs.w_kd == 0)
+    return label_and_teacher_loss(step.logits, step.batch, step.teacher.logits, knobs.temperature, 1 - knobs.w_kd, knobs.w_kd);
   const Tensor kd = losses::token_kl(step.logits, step.teacher.logits, step.labels() >= 0, losses::Temperature{knobs.temperature}.scaled());
   return Loss().add("ce", label_loss(step), 1 - knobs.w_kd).add("kd", kd, knobs.w_kd);
 }
@@ -50,7 +51,8 @@ Tensor teacher_logits(const ClassifierRun& c, const Dataset& part) {
   Tensors parts;
   for (int64_t first = 0; first < part.size(); first += 500) {
     const int64_t last = std::min(first + 500, part.size());
-    parts.push_back(c.teacher->ask(part.ids.slice(0, first, last), inputs.slice(0, first, last).to(c.run.device), /*repeats=*/false, wanted).logits.cpu());
+    parts.push_back(c.teacher->ask(part.ids.slice(0, first, last), inputs.slice(0, first, last).to(c.run.device), /*repeats=*/false, wanted)
+                        .logits.cpu());
   }
   return at::cat(parts);
 }
@@ -66,7 +68,8 @@ double gradient_ratio(const ClassifierRun& c, const Net& start, double temperatu
   net.require_grad(true);
   const auto norm = [&](const Tensor& loss) {
     double sum = 0;
-    for (const Tensor& gradient : torch::autograd::grad({loss}, net.params(), {}, /*retain_graph=*/true, /*create_graph=*/false, /*allow_unused=*/true))
+    for (const Tensor& gradient :
+         torch::autograd::grad({loss}, net.params(), {}, /*retain_graph=*/true, /*create_graph=*/false, /*allow_unused=*/true))
       if (gradient.defined()) sum += gradient.square().sum().item<double>();
     return std::sqrt(sum);
   };
@@ -104,7 +107,9 @@ void measure_parts(ClassifierRun& c, const Net& student, const MeasuredKnobs& kn
 void run_measured(Run& run) {
   const auto knobs = read_method_knobs<MeasuredKnobs>(run);
   ClassifierRun c = prepare_classifier(run, knobs.w_kd > 0 ? Access::logits : Access::none);
-  if (c.splits.validation.size() == 0) throw ConfigError(run.recipe.where("data") + ": data.validation: what is measured here is measured on a validation part", "set data.validation to some hundred rows");
+  if (c.splits.validation.size() == 0)
+    throw ConfigError(run.recipe.where("data") + ": data.validation: what is measured here is measured on a validation part",
+                      "set data.validation to some hundred rows");
   Net student = c.make_student(run.seed.stream("student"));
   run.outcome.metrics["gradient_ratio"] = gradient_ratio(c, student, knobs.temperature);
   const auto objective = retort::objective(wanted_of(knobs), [knobs](const Step& step) { return measured_loss(step, knobs); });
@@ -116,8 +121,16 @@ void run_measured(Run& run) {
 }  // namespace
 
 Method measured() {
-  return {MethodInfo("kd.measured").in("study").needs(Access::logits).idea("distil with temperature and weight, and measure everything on the validation part").source("Hinton et al. 2015, arXiv 1503.02531"),
-          [] { MeasuredKnobs section; return knobs_of(section).all(); }, run_measured};
+  return {MethodInfo("kd.measured")
+              .in("study")
+              .needs(Access::logits)
+              .idea("distil with temperature and weight, and measure everything on the validation part")
+              .source("Hinton et al. 2015, arXiv 1503.02531"),
+          [] {
+            MeasuredKnobs section;
+            return knobs_of(section).all();
+          },
+          run_measured};
 }
 
 }  // namespace retort::study

@@ -7,8 +7,8 @@ namespace retort::study {
 
 // How much a teacher's softened answers say beside their decision, averaged over rows [n, classes].
 struct DarkKnowledge {
-  double entropy = 0;   // of softmax(z/T), nats
-  double off_top = 0;   // probability of all classes but the likeliest
+  double entropy = 0;  // of softmax(z/T), nats
+  double off_top = 0;  // probability of all classes but the likeliest
 };
 DarkKnowledge dark_knowledge(const Tensor& teacher_logits, double temperature);
 

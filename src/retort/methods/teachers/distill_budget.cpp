@@ -14,7 +14,8 @@ Loss budget_loss(const Tensor& label_loss, const std::vector<SourceTerm>& terms,
   Loss loss;
   loss.add("ce", label_loss, lambda);
   for (const SourceTerm& term : terms) {
-    loss.add(term.name, losses::soft_cross_entropy(term.head, at::softmax(term.source / temperature, 1), temperature), (1 - lambda) * term.weight);
+    loss.add(term.name, losses::soft_cross_entropy(term.head, at::softmax(term.source / temperature, 1), temperature),
+             (1 - lambda) * term.weight);
   }
   return loss;
 }
@@ -42,7 +43,8 @@ struct BudgetKnobs {
 // The student's own head is the net's last layer; each source has another on the embedding, dropped at the end.
 class BudgetObjective : public Objective {
  public:
-  BudgetObjective(const BudgetKnobs& knobs, std::vector<ZooTeacher>& sources, std::vector<double> weights) : knobs_(knobs), sources_(sources), weights_(std::move(weights)) {}
+  BudgetObjective(const BudgetKnobs& knobs, std::vector<ZooTeacher>& sources, std::vector<double> weights)
+      : knobs_(knobs), sources_(sources), weights_(std::move(weights)) {}
 
   std::vector<std::string> student_taps() const override { return {"embedding"}; }
 
@@ -104,7 +106,8 @@ std::vector<double> weights_of(const BudgetKnobs& knobs, const std::vector<ZooTe
   const auto best = static_cast<size_t>(std::max_element(similarities.begin(), similarities.end()) - similarities.begin());
   if (knobs.use == "nearest") return alone(best);
   if (knobs.use == "weighted") {
-    if (similarities[best] <= 0) warn(fmt::format("no source is similar to the task (the best {} is {:.2f}): all weigh alike", knobs.metric, similarities[best]));
+    if (similarities[best] <= 0)
+      warn(fmt::format("no source is similar to the task (the best {} is {:.2f}): all weigh alike", knobs.metric, similarities[best]));
     return similarity_weights(similarities, knobs.power);
   }
   const auto named = std::find_if(sources.begin(), sources.end(), [&](const ZooTeacher& source) { return source.name == knobs.use; });
@@ -112,8 +115,11 @@ std::vector<double> weights_of(const BudgetKnobs& knobs, const std::vector<ZooTe
 }
 
 void check_use(const BudgetKnobs& knobs, const std::vector<ZooEntry>& entries, const Recipe& recipe) {
-  const bool known = knobs.use == "weighted" || knobs.use == "nearest" || std::any_of(entries.begin(), entries.end(), [&](const ZooEntry& entry) { return entry.name == knobs.use; });
-  if (!known) throw ConfigError(fmt::format("{}: knobs.use: there is no source '{}'", recipe.where("knobs.use"), knobs.use), "weighted, nearest, or the name of a [[knobs.sources]] entry");
+  const bool known = knobs.use == "weighted" || knobs.use == "nearest" ||
+                     std::any_of(entries.begin(), entries.end(), [&](const ZooEntry& entry) { return entry.name == knobs.use; });
+  if (!known)
+    throw ConfigError(fmt::format("{}: knobs.use: there is no source '{}'", recipe.where("knobs.use"), knobs.use),
+                      "weighted, nearest, or the name of a [[knobs.sources]] entry");
 }
 
 // One student a source; how their accuracies follow the similarities.
@@ -132,7 +138,8 @@ void audit_sources(ClassifierRun& c, const BudgetKnobs& knobs, std::vector<ZooTe
   if (sources.size() < 2) return;
   const auto similar = similarities.of(knobs.metric);
   const auto nearest = static_cast<size_t>(std::max_element(similar.begin(), similar.end()) - similar.begin());
-  metrics["nearest_rank"] = 1 + static_cast<double>(std::count_if(accuracies.begin(), accuracies.end(), [&](double accuracy) { return accuracy > accuracies[nearest]; }));
+  metrics["nearest_rank"] = 1 + static_cast<double>(std::count_if(accuracies.begin(), accuracies.end(),
+                                                                  [&](double accuracy) { return accuracy > accuracies[nearest]; }));
   metrics["best_single"] = *std::max_element(accuracies.begin(), accuracies.end());
   metrics["worst_single"] = *std::min_element(accuracies.begin(), accuracies.end());
   metrics["rank_correlation"] = spearman(similar, accuracies);
@@ -144,21 +151,35 @@ void audit_sources(ClassifierRun& c, const BudgetKnobs& knobs, std::vector<ZooTe
     for (size_t s = 0; s < sources.size(); ++s) points.push_back({values[s], accuracies[s]});
     series.push_back({{"name", metric}, {"points", points}});
   }
-  c.card.add_panel({{"kind", "scatter"}, {"title", "What similarity foretold"}, {"note", "A point a source: its similarity, and the accuracy of a student that learned from it alone."}, {"x", knobs.metric}, {"y", "%"}, {"series", series}});
+  c.card.add_panel({{"kind", "scatter"},
+                    {"title", "What similarity foretold"},
+                    {"note", "A point a source: its similarity, and the accuracy of a student that learned from it alone."},
+                    {"x", knobs.metric},
+                    {"y", "%"},
+                    {"series", series}});
 }
 
-void tell(ClassifierRun& c, const BudgetKnobs& knobs, const std::vector<ZooTeacher>& sources, const std::vector<double>& similarities, const std::vector<double>& weights) {
+void tell(ClassifierRun& c, const BudgetKnobs& knobs, const std::vector<ZooTeacher>& sources, const std::vector<double>& similarities,
+          const std::vector<double>& weights) {
   nlohmann::json rows = nlohmann::json::array();
   for (size_t s = 0; s < sources.size(); ++s) {
     c.run.outcome.metrics["similarity_" + sources[s].name] = similarities[s];
     c.run.outcome.metrics["weight_" + sources[s].name] = weights[s];
-    rows.push_back({{"source", sources[s].name}, {"about", sources[s].teacher->about()}, {"classes", sources[s].teacher->classes()}, {"similarity", similarities[s]}, {"weight", weights[s]}});
+    rows.push_back({{"source", sources[s].name},
+                    {"about", sources[s].teacher->about()},
+                    {"classes", sources[s].teacher->classes()},
+                    {"similarity", similarities[s]},
+                    {"weight", weights[s]}});
     if (!c.run.quiet) say(fmt::format("source {}: {} {:.2f}, weight {:.3f}", sources[s].name, knobs.metric, similarities[s], weights[s]));
   }
   c.card.add_panel({{"kind", "table"},
                     {"title", "Sources"},
-                    {"columns", {{{"key", "source"}, {"title", "source"}}, {{"key", "about"}, {"title", "what it is"}}, {{"key", "classes"}, {"title", "classes"}, {"digits", 0}},
-                                 {{"key", "similarity"}, {"title", knobs.metric}, {"digits", 2}}, {{"key", "weight"}, {"title", "weight"}, {"digits", 3}}}},
+                    {"columns",
+                     {{{"key", "source"}, {"title", "source"}},
+                      {{"key", "about"}, {"title", "what it is"}},
+                      {{"key", "classes"}, {"title", "classes"}, {"digits", 0}},
+                      {{"key", "similarity"}, {"title", knobs.metric}, {"digits", 2}},
+                      {{"key", "weight"}, {"title", "weight"}, {"digits", 3}}}},
                     {"rows", rows}});
 }
 
@@ -186,7 +207,11 @@ Method distill_budget() {
               .in("teachers")
               .idea("choose among models of other tasks by a few labels, and learn from their answers to unlabelled samples")
               .source("Borup et al. 2023, arXiv 2304.12314"),
-          [] { BudgetKnobs section; return knobs_of(section).all(); }, run_budget};
+          [] {
+            BudgetKnobs section;
+            return knobs_of(section).all();
+          },
+          run_budget};
 }
 
 }  // namespace retort::teachers

@@ -11,6 +11,7 @@
 #include "retort/base/interrupt.h"
 #include "retort/catalogue/evidence.h"
 #include "retort/catalogue/proof_jobs.h"
+#include "retort/data/sources.h"
 
 namespace retort {
 namespace {
@@ -77,14 +78,28 @@ TEST_F(ProofRun, AnInterruptStopsBeforeTheNextRun) {
 }
 
 TEST_F(ProofRun, SmokeRunsEveryArmAndAsksForItsMetrics) {
-  EXPECT_TRUE(smoke(proof("a = {}")).empty());
-  EXPECT_EQ(smoke(proof("a = {}\nbad = { method = \"nothing\" }")).size(), 1u);
+  EXPECT_TRUE(smoke(proof("a = {}")).failures.empty());
+  EXPECT_EQ(smoke(proof("a = {}\nbad = { method = \"nothing\" }")).failures.size(), 1u);
   try {
     smoke(proof("a = {}", "odd = \"beauty: a >= 1\""));
     ADD_FAILURE();
   } catch (const ConfigError& error) {
     EXPECT_NE(std::string(error.what()).find("expect.odd: arm a reports no metric \"beauty\""), std::string::npos) << error.what();
   }
+}
+
+TEST_F(ProofRun, SmokeLeavesOutWhatNeedsDataThatIsNotHere) {
+  try {
+    DataKnobs knobs;
+    knobs.source = "cifar-100";
+    open_source(knobs, Seed(1));
+    GTEST_SKIP() << "cifar-100 is here";
+  } catch (const AbsentData&) {
+  }
+  const SmokeOutcome outcome = smoke(proof("a = {}\nfar = { data.source = \"cifar-100\" }"));
+  EXPECT_TRUE(outcome.failures.empty());
+  ASSERT_EQ(outcome.left_out.size(), 1u);
+  EXPECT_EQ(outcome.left_out[0], "arm far, seed 0: the data set cifar-100 is not on this machine");
 }
 
 TEST_F(ProofRun, AnUnknownDataVariantListsThoseThereAre) {

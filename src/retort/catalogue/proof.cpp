@@ -161,10 +161,11 @@ std::string overall(const json& expectations) {
   return verdict;
 }
 
-std::vector<std::string> failures_of(const std::vector<ProofJob>& jobs, const std::vector<ProofResult>& results) {
+std::vector<std::string> errors_of(const std::vector<ProofJob>& jobs, const std::vector<ProofResult>& results, bool absent_data) {
   std::vector<std::string> lines;
   for (size_t job = 0; job < jobs.size(); ++job)
-    if (!results[job].error.empty()) lines.push_back(fmt::format("arm {}, seed {}: {}", jobs[job].arm, jobs[job].seed, results[job].error));
+    if (!results[job].error.empty() && results[job].absent_data == absent_data)
+      lines.push_back(fmt::format("arm {}, seed {}: {}", jobs[job].arm, jobs[job].seed, results[job].error));
   return lines;
 }
 
@@ -194,7 +195,7 @@ ProofOutcome prove(const Proof& proof, const ProofOptions& options) {
   progress.finish();
 
   ProofOutcome outcome;
-  outcome.failures = failures_of(jobs, results);
+  outcome.failures = errors_of(jobs, results, /*absent_data=*/false);
   const std::vector<ArmNumbers> arms = by_arm(proof, jobs, results, seeds.size());
   json& section = outcome.section;
   section = {{"id", proof.id},
@@ -225,7 +226,7 @@ ProofOutcome prove(const Proof& proof, const ProofOptions& options) {
   return outcome;
 }
 
-std::vector<std::string> smoke(const Proof& proof) {
+SmokeOutcome smoke(const Proof& proof) {
   const fs::path folder = fs::temp_directory_path() / fmt::format("retort-smoke-{}-{}", proof.id, getpid());
   struct Cleared {
     fs::path path;
@@ -240,10 +241,12 @@ std::vector<std::string> smoke(const Proof& proof) {
   const std::vector<int64_t> seeds = {proof.seeds[0]};
   const std::vector<ProofJob> jobs = plan(proof, base_recipe(proof), nullptr, seeds, options, folder.string());
   const std::vector<ProofResult> results = run_jobs(jobs, /*workers=*/0, [](size_t, const ProofResult&) {});
-  std::vector<std::string> failures = failures_of(jobs, results);
   const std::vector<ArmNumbers> arms = by_arm(proof, jobs, results, 1);
   for (const ProofExpectation& expected : proof.expectations) values_of_seed(expected, arms, 0, proof.path);
-  return failures;
+  SmokeOutcome outcome;
+  outcome.left_out = errors_of(jobs, results, /*absent_data=*/true);
+  outcome.failures = errors_of(jobs, results, /*absent_data=*/false);
+  return outcome;
 }
 
 }  // namespace retort

@@ -30,6 +30,10 @@ struct ProofOutcome {
 ProofOutcome prove(const Proof& proof, const ProofOptions& options);
 
 // Three steps of every arm in this process, in a folder that is thrown away: does every arm run, and does it report the metrics that are compared?
-std::vector<std::string> smoke(const Proof& proof);
+// An arm whose public data set was never fetched is left out.
+struct SmokeOutcome {
+  std::vector<std::string> failures, left_out;  // "arm kd, seed 3: …"
+};
+SmokeOutcome smoke(const Proof& proof);
 
 }  // namespace retort

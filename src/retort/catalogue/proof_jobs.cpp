@@ -17,6 +17,7 @@
 #include "retort/base/progress.h"
 #include "retort/catalogue/catalogue.h"
 #include "retort/catalogue/failure.h"
+#include "retort/data/sources.h"
 
 namespace retort {
 namespace {
@@ -48,6 +49,11 @@ ProofResult run_in_this_process(const ProofJob& job) {
     return run_job(job);
   } catch (const Interrupted&) {
     throw;
+  } catch (const AbsentData& error) {
+    ProofResult failed;
+    failed.error = error.what();
+    failed.absent_data = true;
+    return failed;
   } catch (...) {
     ProofResult failed;
     failed.error = current_failure().line;

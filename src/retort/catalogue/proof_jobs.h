@@ -20,7 +20,8 @@ struct ProofJob {
 struct ProofResult {
   std::map<std::string, double> metrics;
   double seconds = 0, cpu_seconds = 0;
-  std::string error;  // empty: it ran to its end
+  std::string error;         // empty: it ran to its end
+  bool absent_data = false;  // its error, in this process: a known data set that is not on this machine
 };
 
 // The kept result of a job, if there is one.

@@ -27,11 +27,12 @@ struct Tally {
 
 void prove_smoke(const std::vector<Proof>& proofs, Tally& tally) {
   for (const Proof& proof : proofs) {
-    const std::vector<std::string> failures = smoke(proof);
+    const auto [failures, left_out] = smoke(proof);
     for (const std::string& failure : failures) warn(proof.id + ": " + failure);
+    for (const std::string& line : left_out) warn(fmt::format("{}: left out: {}", proof.id, line));
     if (!failures.empty()) tally.incomplete.push_back(proof.id);
-    tally.sections.push_back({{"id", proof.id}, {"arms", proof.arms.size()}, {"failures", failures}});
-    say(fmt::format("{}: {} of {} arms run", proof.id, proof.arms.size() - failures.size(), proof.arms.size()));
+    tally.sections.push_back({{"id", proof.id}, {"arms", proof.arms.size()}, {"failures", failures}, {"left_out", left_out}});
+    say(fmt::format("{}: {} of {} arms run", proof.id, proof.arms.size() - failures.size() - left_out.size(), proof.arms.size()));
   }
 }
 

@@ -94,6 +94,10 @@ void bring_to_size(Dataset& data, const DataKnobs& knobs) {
 
 }  // namespace
 
+AbsentData::AbsentData(const std::string& name)
+    : DataError("the data set " + name + " is not on this machine",
+                "`retort data fetch " + name + "` downloads it; $RETORT_DATA names a folder that has it") {}
+
 Source open_source(const DataKnobs& knobs, Seed seed) {
   const std::string& name = knobs.source;
   if (is_world(name)) {
@@ -106,9 +110,7 @@ Source open_source(const DataKnobs& knobs, Seed seed) {
   if (is_chars(name)) return open_chars(knobs);
   const KnownSet* known = find_known(name);
   const std::string path = known ? found_place(*known) : name;
-  if (known && path.empty())
-    throw DataError("the data set " + name + " is not on this machine",
-                    "`retort data fetch " + name + "` downloads it; $RETORT_DATA names a folder that has it");
+  if (known && path.empty()) throw AbsentData(name);
   if (!known && !fs::exists(path)) {
     std::vector<std::string> names = world_names();
     for (const auto& set : known_sets()) names.push_back(set.name);

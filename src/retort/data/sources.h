@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "retort/base/error.h"
 #include "retort/data/dataset.h"
 
 namespace retort {
@@ -25,6 +26,11 @@ struct KnownSet {
 };
 const std::vector<KnownSet>& known_sets();
 const KnownSet* find_known(const std::string& name);
+
+// A known set that has not been fetched yet.
+struct AbsentData : DataError {
+  explicit AbsentData(const std::string& name);
+};
 
 // Raw rows, before any split: uint8 images, float32 points, or a raw table (table.h).
 struct Source {

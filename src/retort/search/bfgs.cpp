@@ -8,17 +8,16 @@ struct Evaluation {
   Tensor gradient;
 };
 
-Evaluation evaluate(const std::function<Tensor(const Tensor&)>& f, const Tensor& at) {
-  const at::AutoGradMode grad(true);
-  const Tensor x = at.detach().clone().requires_grad_(true), value = f(x);
-  const double number = value.item<double>();
-  if (!std::isfinite(number)) return {std::numeric_limits<double>::infinity(), {}};
-  return {number, torch::autograd::grad({value}, {x})[0]};
+Evaluation evaluate(const Objective& f, const Tensor& at) {
+  Evaluation found;
+  found.value = f(at, found.gradient);
+  if (!std::isfinite(found.value)) return {std::numeric_limits<double>::infinity(), {}};
+  return found;
 }
 
 }  // namespace
 
-Minimum minimise(const std::function<Tensor(const Tensor&)>& f, const Tensor& start, int rounds, double tolerance) {
+Minimum minimise(const Objective& f, const Tensor& start, int rounds, double tolerance) {
   constexpr double kArmijo = 1e-4, kShortest = 1e-10;
   Tensor x = start.detach().to(at::kDouble), inverse = at::eye(start.numel(), at::kDouble);
   Evaluation here = evaluate(f, x);

@@ -12,8 +12,10 @@ struct Minimum {
   double value = 0;
   int rounds = 0;
 };
-// BFGS with backtracking (Nocedal and Wright 2006, algorithm 6.1 under the Armijo condition) from `start` [n]. `f` maps [n] to a scalar that autograd can
-// follow; where it is not finite, steps are shortened. Ends after `rounds`, or when no entry of the gradient is above `tolerance`.
-Minimum minimise(const std::function<Tensor(const Tensor&)>& f, const Tensor& start, int rounds = 100, double tolerance = 1e-5);
+// The value at x [n], double; leaves the gradient [n] there too.
+using Objective = std::function<double(const Tensor& x, Tensor& gradient)>;
+// BFGS with backtracking (Nocedal and Wright 2006, algorithm 6.1 under the Armijo condition) from `start` [n]. Where `f` is not finite, steps are
+// shortened and its gradient is not looked at. Ends after `rounds`, or when no entry of the gradient is above `tolerance`.
+Minimum minimise(const Objective& f, const Tensor& start, int rounds = 100, double tolerance = 1e-5);
 
 }  // namespace retort::search

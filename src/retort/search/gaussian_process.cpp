@@ -17,6 +17,13 @@ Tensor shaped(const Tensor& squared, KernelForm form) {
   return (1 + r + 5.0 / 3.0 * squared) * (-r).exp();
 }
 
+// The derivative of `shaped` by the squared distance, where `shape` is its value.
+Tensor shaped_slope(const Tensor& squared, const Tensor& shape, KernelForm form) {
+  if (form == KernelForm::rbf) return -0.5 * shape;
+  const Tensor r = (5 * squared).sqrt();
+  return -5.0 / 6.0 * (1 + r) * (-r).exp();
+}
+
 // The Cholesky factor; what is singular to rounding gets as little on its diagonal as helps.
 Tensor cholesky_factor(const Tensor& matrix) {
   const double scale = matrix.detach().diagonal().mean().item<double>();
@@ -88,13 +95,27 @@ GaussianProcess fit_gaussian_process(const Tensor& places, const Tensor& values,
     return std::tuple(v.narrow(0, 0, d).exp(), v[d].exp(), v[d + 1].exp() + plan.least_noise,
                       plan.fit_mean ? v[d + 2] : at::zeros({}, at::kDouble));
   };
-  const auto loss = [&](const Tensor& v) {
+  const Tensor parts = (x.unsqueeze(1) - x.unsqueeze(0)).square();  // [n, n, d]
+  // The gradient in closed form (eq. 5.9), so that a process which has only searched can still fork trials that compute gradients.
+  const auto loss = [&](const Tensor& v, Tensor& gradient) {
     const auto [scales, variance, noise, mean] = settings(v);
-    const Tensor scaled = x / scales;
-    const Tensor factor = cholesky_factor(variance * shaped(squared_distances(scaled, scaled), plan.form) +
-                                          noise * at::eye(n, at::kDouble));
-    const Tensor fit = -evidence(factor, y - mean);
-    return plan.priors ? fit + 0.5 * ((v - centre) / spread).square().sum() : fit;
+    const Tensor scaled_parts = parts / scales.square(), squared = scaled_parts.sum(2), shape = shaped(squared, plan.form);
+    const Tensor factor = cholesky_factor(variance * shape + noise * at::eye(n, at::kDouble)), residual = y - mean;
+    double value = -evidence(factor, residual).item<double>();
+    if (!std::isfinite(value)) return value;
+    const Tensor inverse = at::cholesky_inverse(factor), weights = inverse.mv(residual), outer = inverse - weights.outer(weights);
+    gradient = at::zeros({d + 3}, at::kDouble);
+    const Tensor slope = outer * shaped_slope(squared, shape, plan.form);
+    gradient.narrow(0, 0, d) = -variance * (slope.unsqueeze(2) * scaled_parts).sum(at::IntArrayRef({0, 1}));
+    gradient[d] = 0.5 * variance * (outer * shape).sum();
+    gradient[d + 1] = 0.5 * outer.diagonal().sum() * v[d + 1].exp();
+    if (plan.fit_mean) gradient[d + 2] = -weights.sum();
+    if (plan.priors) {
+      const Tensor away = (v - centre) / spread;
+      value += 0.5 * away.square().sum().item<double>();
+      gradient += away / spread;
+    }
+    return value;
   };
   Minimum best;
   for (int i = 0; i < std::max(1, plan.starts); ++i) {

@@ -103,9 +103,7 @@ AuditTable read_audit_table(const AuditSource& source) {
     path.clear();
     for (const std::string& place : known->places)
       if (path.empty()) path = find_data(place);
-    if (path.empty())
-      throw DataError("the data set " + source.source + " is not on this machine",
-                      "`retort data fetch " + source.source + "` downloads it; $RETORT_DATA names a folder that has it");
+    if (path.empty()) throw AbsentData(source.source);
   }
   if (!std::filesystem::is_regular_file(path))
     throw DataError(path + ": no such file, and no known table of this name",
